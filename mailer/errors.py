@@ -1,0 +1,67 @@
+"""Every deliberate error of the program, and the exit code that each one means.
+
+    MailerError                 1   something could not be done; the message is one sentence for a person
+    ├── InputError              1   a file, row, address or option that was given is wrong
+    │   └── NotFound            1   nothing goes by that id, address or name
+    ├── FeedError               1   a feed could not be fetched or read
+    ├── TemplateError           1   a template is missing or broken
+    ├── StoreError              1   the database can't be used
+    │   └── SchemaError         1   it was made by an older or newer program, or only half made
+    ├── Refused                 1   a rule forbids it: no postal address, a suppressed reader, a held edition
+    ├── ConfigError             2   the settings are wrong; `complaints` has every one of them
+    └── RelayDown               3   the SMTP relay can't be reached or won't let us in
+
+What an SMTP server or a feed answers is a value, not an error; an error means 'I can't go on'.
+"""
+
+from collections.abc import Sequence
+
+
+class MailerError(Exception):
+    """Root of the tree. `str()` is one clear sentence: where, what is wrong, what to do."""
+
+    exit_code = 1
+
+
+class InputError(MailerError):
+    """Something the operator handed in is wrong."""
+
+
+class NotFound(InputError):
+    """Nothing goes by that id, address or name."""
+
+
+class FeedError(MailerError):
+    """A feed could not be fetched or read."""
+
+
+class TemplateError(MailerError):
+    """A template is missing or broken; the message has its file and line."""
+
+
+class StoreError(MailerError):
+    """The database can't be opened, read or written."""
+
+
+class SchemaError(StoreError):
+    """The database's tables are not those of this program."""
+
+
+class Refused(MailerError):
+    """A rule forbids it, whoever asks."""
+
+
+class ConfigError(MailerError):
+    """The settings are wrong. `complaints`: one sentence each, in the order of the file."""
+
+    exit_code = 2
+
+    def __init__(self, complaints: Sequence[str]) -> None:
+        self.complaints = tuple(complaints)
+        super().__init__("\n".join(self.complaints))
+
+
+class RelayDown(MailerError):
+    """The SMTP relay can't be reached or won't let us in. Nobody was counted as failed."""
+
+    exit_code = 3
