@@ -1,7 +1,91 @@
-"""The ledger's rules: what an SMTP answer means for a delivery, and when it is tried again."""
+"""The ledger's rules: the states of a delivery, what an SMTP answer means for it, and when it is tried again."""
 
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mailer.core.duration import Duration
+
+
+class DeliveryOptions(BaseModel):
+    """How hard a delivery is tried."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_doubt_after: Duration = Field(
+        timedelta(minutes=30),
+        description="How long a message may be in doubt (the relay may have it, but never said so) before it is "
+        "tried once more. Longer than your relay takes to deliver or bounce.",
+    )
+    in_doubt: Literal["retry", "hold"] = Field(
+        "retry",
+        description="What happens then: retry sends a second copy, once; hold waits for you.",
+    )
+    lease: Duration = Field(
+        timedelta(minutes=5),
+        description="How long a worker on PostgreSQL may keep what it claimed. Takes effect with a later release.",
+    )
+    reply_timeout: Duration = Field(
+        timedelta(seconds=600),
+        description="How long to wait for the relay's answer after a message's end (RFC 5321 §4.5.3.2.6: 10 minutes).",
+    )
+    max_age: Duration = Field(
+        timedelta(hours=48),
+        description="How long after planning a digest is still tried; then it expires and its articles come next time.",
+    )
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. `docs/ARCHITECTURE.md` draws the arrows."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    IN_DOUBT = "in_doubt"
+    IN_DOUBT_HELD = "in_doubt_held"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    EXPIRED = "expired"
+    RENDER_FAILED = "render_failed"
+
+
+UNFINISHED = frozenset(
+    {
+        DeliveryState.PENDING,
+        DeliveryState.CLAIMED,
+        DeliveryState.SENDING,
+        DeliveryState.DEFERRED,
+        DeliveryState.IN_DOUBT,
+    }
+)
+"""States that an edition waits for before it is done."""
+
+GIVEN = frozenset(
+    {DeliveryState.ACCEPTED, DeliveryState.SENDING, DeliveryState.IN_DOUBT, DeliveryState.IN_DOUBT_HELD}
+)
+"""States in which the reader has, or may have, the edition: its articles are not offered again."""
+
+NOT_ON_THE_WIRE = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.DEFERRED})
+"""States in which nothing can have reached the reader that is not known."""
+
+
+class EditionState(StrEnum):
+    """Where an edition stands."""
+
+    PLANNING = "planning"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    EMPTY = "empty"
+    COALESCED = "coalesced"
+    CANCELLED = "cancelled"
+    HELD = "held"
 
 
 class Stage(StrEnum):
@@ -21,7 +105,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply of the server. `enhanced`: '5.1.1' (RFC 3463) or ''. `text`: its lines without code, one space between."""
+    """A reply of the server. `enhanced`: '5.1.1' (RFC 3463) or ''. `text`: its lines, one space between."""
 
     code: int
     enhanced: str = ""
@@ -41,3 +125,118 @@ class Answer:
 
     def __str__(self) -> str:
         return str(self.reply) if self.reply else self.trouble
+
+
+class Blame(StrEnum):
+    """Whose trouble it is: what must not be held against anybody else."""
+
+    NOBODY = "nobody"
+    READER = "reader"  # this address
+    DOMAIN = "domain"  # the recipient's provider slows us
+    RELAY = "relay"  # our relay, or the way to it
+    OURS = "ours"  # our credentials, our policy, our message
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer means.
+
+    `state`: where the delivery goes. `reason`: one word for counting. `costs`: whether it uses up an attempt.
+    `greylisted`: retry soon, this reader alone. `hard_bounce`: the address is dead and is mailed no more.
+    """
+
+    state: DeliveryState
+    reason: str
+    blame: Blame = Blame.NOBODY
+    costs: bool = False
+    greylisted: bool = False
+    hard_bounce: bool = False
+
+
+_GREYLIST = re.compile(r"gr[ea]y-?\s?list", re.IGNORECASE)
+_THROTTLE = re.compile(r"throttl|TSS04|too many|\brate\b|temporarily deferred", re.IGNORECASE)
+_UNKNOWN_USER = re.compile(
+    r"unknown (?:local )?(?:user|recipient|mailbox|account)|user (?:is )?unknown|no such (?:user|mailbox|recipient|"
+    r"address|person)|(?:user|mailbox|recipient|account|address)[^.;]{0,60}(?:does not|doesn.t) exist|"
+    r"(?:user|recipient|mailbox) (?:was )?not found|invalid (?:recipient|mailbox)|no mailbox (?:here|by that)",
+    re.IGNORECASE,
+)
+_POLICY = re.compile(
+    r"rela(?:y|ying) (?:access )?(?:is )?(?:not permitted|denied)|unable to relay|blocked|blacklist|"
+    r"block ?list|spam|spamhaus|policy|reputation",
+    re.IGNORECASE,
+)
+_OUR_AUTHENTICATION = re.compile(r"5\.7\.(?:2[0-9]|30|515)\Z")
+_DEAD_ADDRESS = frozenset({"5.1.1", "5.1.3", "5.1.6"})
+_BEFORE_MAIL = frozenset({Stage.CONNECT, Stage.TLS, Stage.GREETING, Stage.EHLO, Stage.AUTH})
+
+
+def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
+    """What an SMTP answer means for the delivery it was about (delivery.md, 'What an answer means').
+
+    `fresh`: the connection had carried no message before. A relay may close a used one between two messages.
+    """
+    if answer.stage in _BEFORE_MAIL:
+        return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
+    if answer.reply is None:
+        return _judge_silence(answer.stage, fresh=fresh)
+    if answer.stage is Stage.MAIL:
+        return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
+    if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
+        return Verdict(DeliveryState.ACCEPTED, "accepted")
+    first = answer.reply.code // 100
+    if first == 4:  # noqa: PLR2004  # RFC 5321 §4.2.1: 4yz
+        return _judge_later(answer.reply)
+    if first == 5:  # noqa: PLR2004  # RFC 5321 §4.2.1: 5yz
+        return _judge_never(answer.stage, answer.reply)
+    return _judge_silence(answer.stage, fresh=True)
+
+
+def _judge_silence(stage: Stage, *, fresh: bool) -> Verdict:
+    """No parsable reply: only after the dot is there a doubt (RFC 1047)."""
+    if stage is Stage.DOT:
+        return Verdict(DeliveryState.IN_DOUBT, "in_doubt", Blame.RELAY)
+    if stage is Stage.MAIL and not fresh:
+        return Verdict(DeliveryState.PENDING, "relay", Blame.NOBODY)
+    return Verdict(DeliveryState.DEFERRED, "connection_lost", Blame.RELAY, costs=True)
+
+
+def _judge_later(reply: Reply) -> Verdict:
+    """A 4yz reply: who slows, and whether it uses up an attempt."""
+    if _GREYLIST.search(reply.text):
+        return Verdict(DeliveryState.DEFERRED, "greylisted", Blame.READER, greylisted=True)
+    if _THROTTLE.search(reply.text) or reply.enhanced.startswith("4.7."):
+        return Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN)
+    if reply.code == 421 or reply.enhanced.startswith("4.3."):  # noqa: PLR2004  # RFC 5321 §3.8: closing down
+        return Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY)
+    return Verdict(DeliveryState.DEFERRED, "deferred", Blame.READER, costs=True)
+
+
+def _judge_never(stage: Stage, reply: Reply) -> Verdict:
+    """A 5yz reply. '5xx means suppress' is wrong most of the time: only a dead address is held against it."""
+    if _OUR_AUTHENTICATION.match(reply.enhanced):
+        return Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS)
+    policy = reply.enhanced.startswith("5.7.") or (not reply.enhanced and _POLICY.search(reply.text))
+    if policy and stage is not Stage.DOT:
+        return Verdict(DeliveryState.DEFERRED, "policy", Blame.OURS)
+    if reply.enhanced in _DEAD_ADDRESS or (not policy and _UNKNOWN_USER.search(reply.text)):
+        return Verdict(DeliveryState.FAILED, "no_such_address", Blame.READER, hard_bounce=True)
+    if stage is Stage.RCPT:
+        return Verdict(DeliveryState.FAILED, "refused", Blame.READER)
+    return Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS)
+
+
+_GREYLIST_MINUTES = (5, 15, 30)
+_BACKOFF_MINUTES = (5, 10, 20, 40, 80, 120)
+JITTER = 0.1
+
+
+def backoff(verdict: Verdict, *, attempts: int, waits: int, chance: float) -> timedelta:
+    """How long to wait before the next try.
+
+    `attempts`: tries that counted, this one included; `waits`: those that did not. `chance`: 0 to 1, spreads ±10 %.
+    """
+    minutes = _GREYLIST_MINUTES if verdict.greylisted else _BACKOFF_MINUTES
+    turn = attempts if verdict.costs else waits
+    base = minutes[min(max(turn, 1), len(minutes)) - 1]
+    return timedelta(minutes=base) * (1 - JITTER + 2 * JITTER * chance)

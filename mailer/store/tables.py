@@ -1,0 +1,246 @@
+"""Every table. Rows never leave `store/`: its functions return the frozen types of `core/`."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Index, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from mailer.store.instant import Instant, Key
+
+Settings = dict[str, Any]
+
+
+class MetaRow(SQLModel, table=True):
+    """Numbers that belong to the database as a whole: the sender's epoch."""
+
+    __tablename__ = "meta"
+
+    key: str = Field(primary_key=True)
+    value: int
+
+
+class InterestSetRow(SQLModel, table=True):
+    """A set of topics that many readers share: `topics` is a sorted JSON list. Row 1 is 'all'."""
+
+    __tablename__ = "interest_sets"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    topics: str = Field(unique=True)
+
+
+class SubscriberRow(SQLModel, table=True):
+    """One address. `given` is the watermark: the newest `seq` of their last edition that is done."""
+
+    __tablename__ = "subscribers"
+    # A number is never used twice, or an old link could speak for a new reader.
+    __table_args__: ClassVar[Settings] = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    email: str = Field(unique=True)
+    name: str = ""
+    state: str
+    cadence: str
+    timezone: str = ""
+    language: str = ""
+    interest_set_id: int = Field(foreign_key="interest_sets.id", sa_type=Key)
+    generation: int = 1
+    given: int | None = Field(default=None, sa_type=Key)
+    paused_until: datetime | None = Field(default=None, sa_type=Instant)
+    joined_at: datetime = Field(sa_type=Instant)
+
+
+class ConsentRow(SQLModel, table=True):
+    """Append-only: how a reader came in, and every change with its route."""
+
+    __tablename__ = "consent"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    subscriber_id: int = Field(foreign_key="subscribers.id", sa_type=Key, index=True)
+    at: datetime = Field(sa_type=Instant)
+    event: str
+    route: str
+    statement: str = ""
+    detail: str = ""
+
+
+class FeedRow(SQLModel, table=True):
+    """A source. `taken` says that its back catalogue is known; a removed feed stays, so that it can come back."""
+
+    __tablename__ = "feeds"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    url: str = Field(unique=True)
+    title: str = ""
+    removed: bool = False
+    taken: bool = False
+    etag: str = ""
+    last_modified: str = ""
+    polled_at: datetime | None = Field(default=None, sa_type=Instant)
+    ok_at: datetime | None = Field(default=None, sa_type=Instant)
+    problem: str = ""
+
+
+class ArticleRow(SQLModel, table=True):
+    """An article, numbered by the writer that takes it in, so that no number ever appears late."""
+
+    __tablename__ = "articles"
+    __table_args__ = (UniqueConstraint("origin", "guid"),)
+
+    seq: int = Field(primary_key=True, sa_type=Key, sa_column_kwargs={"autoincrement": False})
+    origin: str
+    guid: str
+    title: str
+    link: str
+    summary: str = Field(default="", sa_type=Text)
+    author: str = ""
+    picture: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    topics: list[str] = Field(default_factory=list, sa_type=JSON)
+    published: datetime | None = Field(default=None, sa_type=Instant)
+    language: str = ""
+    minutes: int = 0
+    hidden: bool = False
+    known: bool = False
+    pins: list[str] = Field(default_factory=list, sa_type=JSON)
+
+
+class EditionRow(SQLModel, table=True):
+    """One digest of one cadence for one period. `hi` is NULL only where a first edition was held back."""
+
+    __tablename__ = "editions"
+    __table_args__ = (UniqueConstraint("cadence", "period"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    cadence: str
+    period: str
+    state: str
+    reason: str = ""
+    due_at: datetime = Field(sa_type=Instant)
+    planned_at: datetime = Field(sa_type=Instant)
+    done_at: datetime | None = Field(default=None, sa_type=Instant)
+    lo: int | None = Field(default=None, sa_type=Key)
+    hi: int | None = Field(default=None, sa_type=Key)
+    planned: int = 0
+    nonce: str = ""
+    key_id: str = ""
+
+
+class VariantRow(SQLModel, table=True):
+    """What the readers of one variant get: `content` is the compiled message, `articles` a JSON list of seqs.
+
+    A test copy's variant has no edition. (`lo`, `since`) is the window of readers who had nothing before.
+    """
+
+    __tablename__ = "variants"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    edition_id: int | None = Field(default=None, foreign_key="editions.id", sa_type=Key, index=True)
+    lo: int = Field(sa_type=Key)
+    since: datetime | None = Field(default=None, sa_type=Instant)
+    language: str
+    articles: list[int] = Field(sa_type=JSON)
+    more: int = 0
+    subject: str
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+class DeliveryRow(SQLModel, table=True):
+    """The ledger. One edition to one subscriber, or one transactional mail (no edition, a purpose, a `dedupe_key`)."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("edition_id", "subscriber_id"),
+        # Small indexes of what is still to do; settled rows, nearly all of them, are in none.
+        Index(
+            "ix_deliveries_pending",
+            "edition_id",
+            "variant_id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_deliveries_held",
+            "state",
+            sqlite_where=text("state IN ('claimed', 'sending')"),
+            postgresql_where=text("state IN ('claimed', 'sending')"),
+        ),
+        Index(
+            "ix_deliveries_later",
+            "state",
+            "next_at",
+            sqlite_where=text("state IN ('deferred', 'in_doubt')"),
+            postgresql_where=text("state IN ('deferred', 'in_doubt')"),
+        ),
+        Index(
+            "ix_deliveries_dedupe_key",
+            "dedupe_key",
+            unique=True,
+            sqlite_where=text("dedupe_key IS NOT NULL"),
+            postgresql_where=text("dedupe_key IS NOT NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    edition_id: int | None = Field(default=None, foreign_key="editions.id", sa_type=Key)
+    subscriber_id: int | None = Field(default=None, foreign_key="subscribers.id", sa_type=Key)
+    variant_id: int = Field(foreign_key="variants.id", sa_type=Key)
+    purpose: str = "digest"
+    dedupe_key: str | None = None
+    address: str | None = None
+    generation: int = 1
+    state: str = "pending"
+    reason: str = ""
+    epoch: int = 0
+    attempts: int = 0
+    waits: int = 0
+    doubts: int = 0
+    permit_at: datetime | None = Field(default=None, sa_type=Instant)
+    next_at: datetime | None = Field(default=None, sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
+    settled_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class AttemptRow(SQLModel, table=True):
+    """A try that did not end well: what was said, and where. An accepted message leaves none."""
+
+    __tablename__ = "attempts"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    delivery_id: int = Field(foreign_key="deliveries.id", sa_type=Key, index=True)
+    at: datetime = Field(sa_type=Instant)
+    stage: str
+    code: int = 0
+    enhanced: str = ""
+    text: str = ""
+    outcome: str
+
+
+class SuppressionRow(SQLModel, table=True):
+    """An address that must not be mailed whatever any list says. `email` goes on erasure, the keyed hash stays."""
+
+    __tablename__ = "suppressions"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    email: str | None = Field(default=None, unique=True)
+    fingerprint: str = Field(unique=True)
+    reason: str
+    at: datetime = Field(sa_type=Instant)
+
+
+def table(row: type[SQLModel]) -> Table:
+    """The Core table behind a row type: the hot path speaks Core."""
+    found: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel sets it on table models
+    return found
+
+
+meta = table(MetaRow)
+interest_sets = table(InterestSetRow)
+subscribers = table(SubscriberRow)
+consent = table(ConsentRow)
+feeds = table(FeedRow)
+articles = table(ArticleRow)
+editions = table(EditionRow)
+variants = table(VariantRow)
+deliveries = table(DeliveryRow)
+attempts = table(AttemptRow)
+suppressions = table(SuppressionRow)
