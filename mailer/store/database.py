@@ -42,7 +42,7 @@ class Database:
         try:
             with self._reads.begin() as connection:
                 schema.check(connection)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  # cleaned up after, then raised again
             self._dispose()
             raise in_words(error) from None
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="mailer-reader")

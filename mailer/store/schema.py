@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, text
 
 from mailer.errors import SchemaError
-from mailer.store.tables import SQLModel
+from mailer.store.tables import metadata
 
 HEAD = "0001"
 """The newest migration. A test holds it equal to the migrations folder."""
@@ -17,7 +17,7 @@ def check(connection: Connection) -> None:
     if revision < HEAD:
         raise SchemaError(f"The database is of version {revision}, this program needs {HEAD}. Run `mailer upgrade`.")
     refuse_newer(revision)
-    for found in SQLModel.metadata.sorted_tables:
+    for found in metadata.sorted_tables:
         columns = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info('{found.name}')")}
         missing = [column.name for column in found.columns if column.name not in columns]
         if missing:

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from mailer.store.instant import Instant, Key
 
+metadata = SQLModel.metadata
 Settings = dict[str, Any]
 
 
@@ -30,7 +31,11 @@ class InterestSetRow(SQLModel, table=True):
 
 
 class SubscriberRow(SQLModel, table=True):
-    """One address. `given` is the watermark: the newest `seq` of their last edition that is done."""
+    """One address.
+
+    `given` is the watermark: the newest `seq` of their last edition that is done. (`start`, `start_since`) is the
+    window's beginning of a reader who was due an edition but has had none yet, so that nothing is lost to them.
+    """
 
     __tablename__ = "subscribers"
     # A number is never used twice, or an old link could speak for a new reader.
@@ -46,6 +51,8 @@ class SubscriberRow(SQLModel, table=True):
     interest_set_id: int = Field(foreign_key="interest_sets.id", sa_type=Key)
     generation: int = 1
     given: int | None = Field(default=None, sa_type=Key)
+    start: int | None = Field(default=None, sa_type=Key)
+    start_since: datetime | None = Field(default=None, sa_type=Instant)
     paused_until: datetime | None = Field(default=None, sa_type=Instant)
     joined_at: datetime = Field(sa_type=Instant)
 
@@ -128,7 +135,8 @@ class EditionRow(SQLModel, table=True):
 class VariantRow(SQLModel, table=True):
     """What the readers of one variant get: `content` is the compiled message, `articles` a JSON list of seqs.
 
-    A test copy's variant has no edition. (`lo`, `since`) is the window of readers who had nothing before.
+    A test copy's variant has no edition. (`lo`, `since`) is the window's beginning of its readers who had nothing
+    before.
     """
 
     __tablename__ = "variants"

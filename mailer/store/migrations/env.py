@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from mailer.store.tables import SQLModel
+from mailer.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=SQLModel.metadata,
+    target_metadata=metadata,
     # SQLite can't alter most things in place.
     render_as_batch=True,
 )

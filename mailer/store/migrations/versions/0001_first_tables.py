@@ -99,6 +99,8 @@ def upgrade() -> None:
         sa.Column("interest_set_id", Key, nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("given", Key, nullable=True),
+        sa.Column("start", Key, nullable=True),
+        sa.Column("start_since", Instant(), nullable=True),
         sa.Column("paused_until", Instant(), nullable=True),
         sa.Column("joined_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(

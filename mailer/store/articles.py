@@ -1,0 +1,142 @@
+"""Articles, in the order in which they were taken in."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from mailer.core.article import Article, Draft, Picture
+from mailer.store.instant import to_moment, to_number
+from mailer.store.tables import articles
+
+_CONTENT = ("title", "link", "summary", "author", "picture", "topics", "published", "language", "minutes")
+
+
+def take_in(connection: Connection, origin: str, drafts: Sequence[tuple[Draft, bool]]) -> tuple[int, int]:
+    """Store what is new under the next numbers and bring up to date what is known by its guid.
+
+    `drafts`: (draft, known) in the order of their numbers. Returns (new, changed). The numbers are given by the one
+    writer inside its transaction, so none ever appears after a higher one was seen.
+    """
+    there = {row.guid: row for row in _by_guid(connection, origin, [draft.guid for draft, _ in drafts])}
+    seq = newest(connection)
+    fresh: list[dict[str, Any]] = []
+    changed = 0
+    for draft, known in drafts:
+        values = _values(draft)
+        old = there.get(draft.guid)
+        if old is None:
+            seq += 1
+            fresh.append(values | {"seq": seq, "origin": origin, "guid": draft.guid, "known": known})
+        elif any(getattr(old, name) != values[name] for name in _CONTENT):
+            connection.execute(update(articles).where(articles.c.seq == old.seq).values(values))
+            changed += 1
+    if fresh:
+        connection.execute(insert(articles), fresh)
+    return len(fresh), changed
+
+
+def newest(connection: Connection) -> int:
+    """The highest seq, 0 where there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(articles.c.seq), 0))).scalar_one())
+
+
+def between(connection: Connection, lo: int, hi: int) -> list[Article]:
+    """Every article with lo < seq <= hi that may be mailed."""
+    rows = connection.execute(
+        select(articles).where(
+            articles.c.seq > lo, articles.c.seq <= hi, articles.c.hidden.is_(False), articles.c.known.is_(False)
+        )
+    )
+    return [_article(row) for row in rows]
+
+
+def by_seq(connection: Connection, seqs: Iterable[int]) -> list[Article]:
+    """These articles, in the order asked for; numbers that don't exist are left out."""
+    wanted = list(seqs)
+    rows = connection.execute(select(articles).where(articles.c.seq.in_(wanted)))
+    found = {row.seq: _article(row) for row in rows}
+    return [found[seq] for seq in wanted if seq in found]
+
+
+def latest(connection: Connection, limit: int) -> list[Article]:
+    """The newest articles first."""
+    rows = connection.execute(select(articles).order_by(articles.c.seq.desc()).limit(limit))
+    return [_article(row) for row in rows]
+
+
+def count(connection: Connection, origin: str | None = None) -> int:
+    """How many there are, of one origin or of all."""
+    asked = select(func.count()).select_from(articles)
+    return int(connection.execute(asked if origin is None else asked.where(articles.c.origin == origin)).scalar_one())
+
+
+def hide(connection: Connection, seq: int) -> bool:
+    """Keep it out of editions to come. False where there is no such article."""
+    return connection.execute(update(articles).where(articles.c.seq == seq).values(hidden=True)).rowcount == 1
+
+
+def pin(connection: Connection, seq: int, cadences: Sequence[str]) -> bool:
+    """Put it on top of the next edition of each of these cadences. False where there is no such article."""
+    return connection.execute(update(articles).where(articles.c.seq == seq).values(pins=list(cadences))).rowcount == 1
+
+
+def unpin_given(connection: Connection, seqs: Iterable[int], cadence: str) -> None:
+    """An edition of this cadence held these articles: their pins for it are spent."""
+    for article in by_seq(connection, seqs):
+        if cadence in article.pins:
+            left = [name for name in article.pins if name != cadence]
+            connection.execute(update(articles).where(articles.c.seq == article.seq).values(pins=left))
+
+
+def _by_guid(connection: Connection, origin: str, guids: Sequence[str]) -> Iterable[Row[Any]]:
+    size = 500
+    for start in range(0, len(guids), size):
+        part = guids[start : start + size]
+        yield from connection.execute(select(articles).where(articles.c.origin == origin, articles.c.guid.in_(part)))
+
+
+def _values(draft: Draft) -> dict[str, Any]:
+    picture = draft.picture
+    return {
+        "title": draft.title,
+        "link": draft.link,
+        "summary": draft.summary,
+        "author": draft.author,
+        "picture": None
+        if picture is None
+        else {
+            "url": picture.url,
+            "alt": picture.alt,
+            "width": picture.width,
+            "height": picture.height,
+            "media_type": picture.media_type,
+        },
+        "topics": list(draft.topics),
+        # As the column will give it back, or every poll would see a change.
+        "published": None if draft.published is None else to_moment(to_number(draft.published)),
+        "language": draft.language,
+        "minutes": draft.minutes,
+    }
+
+
+def _article(row: Row[Any]) -> Article:
+    return Article(
+        seq=row.seq,
+        origin=row.origin,
+        draft=Draft(
+            guid=row.guid,
+            title=row.title,
+            link=row.link,
+            summary=row.summary,
+            author=row.author,
+            picture=Picture(**row.picture) if row.picture else None,
+            topics=tuple(row.topics),
+            published=row.published,
+            language=row.language,
+            minutes=row.minutes,
+        ),
+        hidden=row.hidden,
+        known=row.known,
+        pins=tuple(row.pins),
+    )

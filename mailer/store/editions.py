@@ -1,0 +1,116 @@
+"""Editions and their variants, as the ledger has them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from mailer.core.delivery import EditionState
+from mailer.core.selection import Window
+from mailer.store.tables import editions, variants
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One digest of one cadence for one period, as the ledger has it. `planned`: readers."""
+
+    id: int
+    cadence: str
+    period: str
+    state: EditionState
+    reason: str
+    due_at: datetime
+    planned_at: datetime
+    done_at: datetime | None
+    lo: int | None
+    hi: int | None
+    planned: int
+    nonce: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One compiled mail, ready to be kept. `articles`: seqs in order. `content`: the packed compiled message."""
+
+    window: Window
+    language: str
+    articles: tuple[int, ...]
+    more: int
+    subject: str
+    content: bytes
+    id: int = 0
+
+
+def find(connection: Connection, cadence: str, period: str) -> Edition | None:
+    """The edition of a period, if it was made."""
+    row = connection.execute(select(editions).where(editions.c.cadence == cadence, editions.c.period == period)).first()
+    return None if row is None else _edition(row)
+
+
+def by_id(connection: Connection, edition_id: int) -> Edition | None:
+    """The edition of an id."""
+    row = connection.execute(select(editions).where(editions.c.id == edition_id)).first()
+    return None if row is None else _edition(row)
+
+
+def latest(connection: Connection, limit: int) -> list[Edition]:
+    """The newest editions first."""
+    return [_edition(row) for row in connection.execute(select(editions).order_by(editions.c.id.desc()).limit(limit))]
+
+
+def previous(connection: Connection, cadence: str) -> Edition | None:
+    """The cadence's last edition that has a watermark: an empty one counts, a first one held back doesn't."""
+    row = connection.execute(
+        select(editions)
+        .where(editions.c.cadence == cadence, editions.c.hi.is_not(None))
+        .order_by(editions.c.hi.desc(), editions.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _edition(row)
+
+
+def variants_of(connection: Connection, edition_id: int) -> list[Variant]:
+    """The frozen variants of an edition."""
+    rows = connection.execute(select(variants).where(variants.c.edition_id == edition_id).order_by(variants.c.id))
+    return [_variant(row) for row in rows]
+
+
+def content_of(connection: Connection, variant_id: int) -> bytes:
+    """The packed compiled message of a variant."""
+    return bytes(connection.execute(select(variants.c.content).where(variants.c.id == variant_id)).scalar_one())
+
+
+def add_variant(connection: Connection, variant: Variant, edition_id: int | None) -> int:
+    """Keep a compiled mail; returns its id. A test copy's has no edition."""
+    found = connection.execute(
+        insert(variants).values(
+            edition_id=edition_id,
+            lo=variant.window.lo,
+            since=variant.window.since,
+            language=variant.language,
+            articles=list(variant.articles),
+            more=variant.more,
+            subject=variant.subject,
+            content=variant.content,
+        )
+    ).inserted_primary_key
+    return int(found[0])  # type: ignore[index]  # a single insert always has one
+
+
+def _edition(row: Row[Any]) -> Edition:
+    values = row._asdict()
+    return Edition(**(values | {"state": EditionState(row.state)}))
+
+
+def _variant(row: Row[Any]) -> Variant:
+    return Variant(
+        window=Window(row.lo, 0, row.since),
+        language=row.language,
+        articles=tuple(row.articles),
+        more=row.more,
+        subject=row.subject,
+        content=bytes(row.content),
+        id=row.id,
+    )

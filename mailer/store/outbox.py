@@ -1,0 +1,275 @@
+"""The ledger. All run in the caller's transaction; work is taken by a conditional write and its row count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
+
+from mailer.core.delivery import Answer, DeliveryState, Verdict
+from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery taken for sending: all that its message needs besides its variant.
+
+    `address`: where it goes. `subscriber` is 0 for a test copy. `joined_at`: None for a test copy.
+    """
+
+    id: int
+    edition: int | None
+    variant: int
+    subscriber: int
+    generation: int
+    address: str
+    joined_at: datetime | None
+    attempts: int
+    waits: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a permit was used. `next_at`: for a deferred or doubted one. `fingerprint`: for a hard bounce."""
+
+    delivery: Claimed
+    verdict: Verdict
+    answer: Answer | None
+    next_at: datetime | None = None
+    fingerprint: str = ""
+
+
+# A delivery that may go out: a test copy always, a digest while its edition runs and its reader wants it.
+_WANTED = or_(
+    deliveries.c.purpose == "test",
+    and_(
+        exists().where(
+            subscribers.c.id == deliveries.c.subscriber_id,
+            subscribers.c.state == "active",
+            subscribers.c.generation == deliveries.c.generation,
+            ~exists().where(suppressions.c.email == subscribers.c.email),
+        ),
+        exists().where(editions.c.id == deliveries.c.edition_id, editions.c.state == "running"),
+    ),
+)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+
+
+def expired(now: datetime) -> dict[str, Any]:
+    """The columns of a delivery that is too old."""
+    return {"state": "expired", "reason": "too_old", "settled_at": now}
+
+
+def claim(connection: Connection, epoch: int, limit: int, now: datetime, *, only: int | None = None) -> list[Claimed]:
+    """Take up to `limit` deliveries: transactional mail first, then editions from the oldest, in order of variants.
+
+    `only`: one edition. What is past its deadline expires here and is not returned.
+    """
+    taken: list[int] = []
+    for edition in _sources(connection, only):
+        while len(taken) < limit:
+            found = _pending(connection, edition, limit - len(taken))
+            if not found:
+                break
+            mine = (deliveries.c.id.in_(found), text("deliveries.state = 'pending'"))
+            connection.execute(update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(expired(now)))
+            rows = connection.execute(
+                update(deliveries).where(*mine).values(state="claimed", epoch=epoch).returning(deliveries.c.id)
+            )
+            taken.extend(rows.scalars())
+    return _claimed(connection, taken, epoch) if taken else []
+
+
+def _pending(connection: Connection, edition: int | None, limit: int) -> list[int]:
+    # The state stands in the text, or the small index of what is pending would not be used.
+    where = "edition_id IS NULL" if edition is None else "edition_id = :edition"
+    rows = connection.execute(
+        text(f"SELECT id FROM deliveries WHERE state = 'pending' AND {where} ORDER BY variant_id, id LIMIT :limit"),  # noqa: S608
+        {"edition": edition, "limit": limit},
+    )
+    return list(rows.scalars())
+
+
+def _sources(connection: Connection, only: int | None) -> list[int | None]:
+    if only is not None:
+        return [only]
+    running = connection.execute(select(editions.c.id).where(editions.c.state == "running").order_by(editions.c.id))
+    return [None, *running.scalars()]
+
+
+def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Claimed]:
+    rows = connection.execute(
+        select(
+            deliveries.c.id,
+            deliveries.c.edition_id,
+            deliveries.c.variant_id,
+            func.coalesce(deliveries.c.subscriber_id, 0),
+            deliveries.c.generation,
+            func.coalesce(deliveries.c.address, subscribers.c.email),
+            subscribers.c.joined_at,
+            deliveries.c.attempts,
+            deliveries.c.waits,
+            deliveries.c.expires_at,
+        )
+        .select_from(deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id))
+        .where(deliveries.c.id.in_(ids), deliveries.c.epoch == epoch, deliveries.c.state == "claimed")
+        .order_by(deliveries.c.variant_id, deliveries.c.id)
+    )
+    return [Claimed(*row) for row in rows]  # type: ignore[call-arg]  # ten columns, ten fields
+
+
+_PERMIT = (
+    update(deliveries)
+    .where(
+        deliveries.c.id.in_(_IDS),
+        deliveries.c.state == "claimed",
+        deliveries.c.epoch == bindparam("held_epoch"),
+        deliveries.c.expires_at > bindparam("at"),
+        _WANTED,
+    )
+    .values(state="sending", permit_at=bindparam("at"))
+    .returning(deliveries.c.id)
+)
+
+
+def permit(connection: Connection, epoch: int, ids: Sequence[int], now: datetime) -> frozenset[int]:
+    """Those of `ids` that may go out now. Nothing of a message is sent before the commit of this has returned."""
+    rows = connection.execute(_PERMIT, {"ids": ids, "held_epoch": epoch, "at": now})
+    return frozenset(row[0] for row in rows)
+
+
+def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime) -> None:
+    """Settle claimed deliveries whose permit was refused: skipped where the reader is gone, else back to pending."""
+    state = select(subscribers.c.state).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery()
+    generation = (
+        select(subscribers.c.generation).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery()
+    )
+    mine = (deliveries.c.id.in_(ids), deliveries.c.state == "claimed", deliveries.c.epoch == epoch)
+    digest = deliveries.c.purpose != "test"
+    suppressed = exists().where(
+        subscribers.c.id == deliveries.c.subscriber_id, suppressions.c.email == subscribers.c.email
+    )
+    for condition, values in (
+        (and_(digest, func.coalesce(state, "erased") != "active"), {"reason": func.coalesce(state, "erased")}),
+        (and_(digest, generation != deliveries.c.generation), {"reason": "unsubscribed"}),
+        (and_(digest, suppressed), {"reason": "suppressed"}),
+    ):
+        connection.execute(update(deliveries).where(*mine, condition).values(state="skipped", settled_at=now, **values))
+    connection.execute(update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(expired(now)))
+    give_back(connection, epoch, ids)
+
+
+def give_back(connection: Connection, epoch: int, ids: Sequence[int]) -> None:
+    """Claimed and not on the wire: somebody else may take it."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(ids), deliveries.c.state == "claimed", deliveries.c.epoch == epoch)
+        .values(state="pending")
+    )
+
+
+_ACCEPTED = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(_IDS), deliveries.c.state == "sending", deliveries.c.epoch == bindparam("held_epoch"))
+    .values(state="accepted", settled_at=bindparam("at"))
+)
+
+
+def settle(connection: Connection, epoch: int, results: Sequence[Result], now: datetime) -> None:
+    """Write down how permits were used."""
+    accepted = [item.delivery.id for item in results if item.verdict.state is DeliveryState.ACCEPTED]
+    if accepted:
+        connection.execute(_ACCEPTED, {"ids": accepted, "held_epoch": epoch, "at": now})
+    for item in results:
+        if item.verdict.state is not DeliveryState.ACCEPTED:
+            _settle_other(connection, epoch, item, now)
+
+
+def _settle_other(connection: Connection, epoch: int, item: Result, now: datetime) -> None:
+    verdict = item.verdict
+    waiting = verdict.state in {DeliveryState.DEFERRED, DeliveryState.IN_DOUBT, DeliveryState.PENDING}
+    values: dict[str, Any] = {
+        "state": verdict.state,
+        "reason": verdict.reason if verdict.state is not DeliveryState.PENDING else "",
+        "next_at": item.next_at,
+        "settled_at": None if waiting else now,
+    }
+    if verdict.state is DeliveryState.IN_DOUBT:
+        values["doubts"] = deliveries.c.doubts + 1
+    if verdict.costs or verdict.state is DeliveryState.FAILED:
+        values["attempts"] = deliveries.c.attempts + 1
+    elif verdict.state is DeliveryState.DEFERRED:
+        values["waits"] = deliveries.c.waits + 1
+    taken = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == item.delivery.id, deliveries.c.state == "sending", deliveries.c.epoch == epoch)
+        .values(**values)
+    ).rowcount
+    if taken and item.answer is not None:
+        _note_attempt(connection, item, item.answer, now)
+    if taken and verdict.hard_bounce and item.delivery.subscriber:
+        _bounce(connection, item, now)
+
+
+def _note_attempt(connection: Connection, item: Result, answer: Answer, now: datetime) -> None:
+    reply = answer.reply
+    connection.execute(
+        insert(attempts).values(
+            delivery_id=item.delivery.id,
+            at=now,
+            stage=answer.stage,
+            code=reply.code if reply else 0,
+            enhanced=reply.enhanced if reply else "",
+            text=(reply.text if reply else answer.trouble)[:500],
+            outcome=item.verdict.reason,
+        )
+    )
+
+
+def _bounce(connection: Connection, item: Result, now: datetime) -> None:
+    """The address is dead: nobody mails it again, whatever list it is on."""
+    connection.execute(
+        update(subscribers)
+        .where(subscribers.c.id == item.delivery.subscriber, subscribers.c.state == "active")
+        .values(state="bounced")
+    )
+    known = select(suppressions.c.id).where(
+        or_(suppressions.c.email == item.delivery.address, suppressions.c.fingerprint == item.fingerprint)
+    )
+    if connection.execute(known).first() is None:
+        connection.execute(
+            insert(suppressions).values(
+                email=item.delivery.address, fingerprint=item.fingerprint, reason="bounced", at=now
+            )
+        )
+
+
+def skip_reader(connection: Connection, subscriber_id: int, reason: str, now: datetime) -> int:
+    """Everything of this reader that is not on the wire is skipped. Returns how many."""
+    open_editions = select(editions.c.id).where(editions.c.done_at.is_(None), editions.c.planned > 0)
+    return connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.edition_id.in_(open_editions),
+            deliveries.c.subscriber_id == subscriber_id,
+            deliveries.c.state.in_(["pending", "claimed", "deferred"]),
+        )
+        .values(state="skipped", reason=reason, settled_at=now)
+    ).rowcount
+
+
+def queue_test(connection: Connection, variant_id: int, address: str, key: str, expires_at: datetime) -> int:
+    """Queue a test copy. `key` makes it unique. Returns the delivery's id."""
+    found = connection.execute(
+        insert(deliveries).values(
+            variant_id=variant_id,
+            purpose="test",
+            dedupe_key=key,
+            address=address,
+            state="pending",
+            expires_at=expires_at,
+        )
+    ).inserted_primary_key
+    return int(found[0])  # type: ignore[index]  # a single insert always has one

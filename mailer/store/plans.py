@@ -1,0 +1,290 @@
+"""Planning in the database: who is due what, and the one transaction that writes it down."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from mailer.core.delivery import GIVEN, NOT_ON_THE_WIRE, UNFINISHED, EditionState
+from mailer.core.selection import Window
+from mailer.store import articles as article_store
+from mailer.store.editions import Edition, Variant, add_variant, by_id, find
+from mailer.store.instant import to_moment, to_number
+from mailer.store.tables import deliveries, editions
+
+
+class AudienceChanged(Exception):
+    """Readers came to need a variant that the plan doesn't have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Readers who are due the same: (window's beginning, interests, language).
+
+    `lo` is None for readers who had nothing yet: the cadence's own window is theirs.
+    `newcomers`: they never had anything, so (`lo`, `since`) is where they start again if this fails.
+    """
+
+    lo: int | None
+    since: datetime | None
+    newcomers: bool
+    interest_set: int
+    topics: tuple[str, ...]
+    language: str
+    readers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a group gets. `variant`: index into the plan's variants, or None where nothing, or too little, is there.
+
+    `held_back`: there were articles, fewer than `min_articles`; they stay for the next edition.
+    """
+
+    group: Group
+    variant: int | None
+    window: Window
+    held_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An edition about to be written, in one transaction."""
+
+    cadence: str
+    period: str
+    due_at: datetime
+    planned_at: datetime
+    expires_at: datetime
+    retry_until: datetime
+    lo: int | None
+    hi: int | None
+    nonce: str
+    key_id: str
+    variants: tuple[Variant, ...]
+    shares: tuple[Share, ...]
+
+
+def _quoted(states: Iterable[str]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+# Who is due, with the beginning of their window: -1 stands for 'none' so that one `=` compares it on every database.
+# An edition that isn't done has not been folded into its readers' rows yet, so its ledger is asked.
+_AUDIENCE = f"""
+SELECT s.id, s.generation, s.interest_set_id, s.language,
+       CASE WHEN coalesce(s.given, u.hi) IS NULL THEN coalesce(s.start, u.lo, -1)
+            WHEN coalesce(s.given, -1) > coalesce(u.hi, -1) THEN s.given ELSE u.hi END AS lo,
+       CASE WHEN coalesce(s.given, u.hi) IS NULL THEN
+            CASE WHEN s.start IS NOT NULL THEN coalesce(s.start_since, -1) ELSE coalesce(u.since, -1) END
+            ELSE -1 END AS since,
+       CASE WHEN coalesce(s.given, u.hi) IS NULL THEN 1 ELSE 0 END AS newcomer
+FROM subscribers s
+LEFT JOIN (
+    SELECT d.subscriber_id, max(CASE WHEN d.state IN ({_quoted(GIVEN)}) THEN e.hi END) AS hi,
+           min(v.lo) AS lo, min(v.since) AS since
+    FROM editions e JOIN deliveries d ON d.edition_id = e.id JOIN variants v ON v.id = d.variant_id
+    WHERE e.done_at IS NULL AND e.planned > 0
+    GROUP BY d.subscriber_id
+) u ON u.subscriber_id = s.id
+WHERE s.cadence = :cadence AND (s.state = 'active' OR (s.state = 'paused' AND s.paused_until <= :now))
+"""  # noqa: S608  # only constants of this program are put in
+# Where nothing is unfinished, which is the rule, the subscriber's row says it all.
+_AUDIENCE_SETTLED = """
+SELECT s.id, s.generation, s.interest_set_id, s.language,
+       coalesce(s.given, s.start, -1) AS lo,
+       CASE WHEN s.given IS NULL THEN coalesce(s.start_since, -1) ELSE -1 END AS since,
+       CASE WHEN s.given IS NULL THEN 1 ELSE 0 END AS newcomer
+FROM subscribers s
+WHERE s.cadence = :cadence AND (s.state = 'active' OR (s.state = 'paused' AND s.paused_until <= :now))
+"""
+
+
+def _audience(connection: Connection) -> str:
+    open_ones = connection.execute(text("SELECT 1 FROM editions WHERE done_at IS NULL AND planned > 0 LIMIT 1")).first()
+    return _AUDIENCE if open_ones else _AUDIENCE_SETTLED
+
+
+def groups(connection: Connection, cadence: str, now: datetime) -> list[Group]:
+    """Who is due an edition of this cadence now, by what they are due."""
+    rows = connection.execute(
+        text(
+            f"SELECT a.lo, a.since, a.newcomer, a.interest_set_id, i.topics, a.language, count(*) AS readers "  # noqa: S608
+            f"FROM ({_audience(connection)}) a JOIN interest_sets i ON i.id = a.interest_set_id "
+            "GROUP BY a.lo, a.since, a.newcomer, a.interest_set_id, i.topics, a.language "
+            "ORDER BY a.lo, a.since, a.interest_set_id, a.language"
+        ),
+        {"cadence": cadence, "now": to_number(now)},
+    )
+    return [_group(row) for row in rows]
+
+
+def group_of(connection: Connection, email: str, now: datetime) -> Group | None:
+    """What one reader would be due, whatever their cadence; None where the address isn't mailed."""
+    found = connection.execute(text("SELECT cadence FROM subscribers WHERE email = :email"), {"email": email}).first()
+    if found is None:
+        return None
+    row = connection.execute(
+        text(
+            f"SELECT a.lo, a.since, a.newcomer, a.interest_set_id, i.topics, a.language, 1 AS readers "  # noqa: S608
+            f"FROM ({_audience(connection)} AND s.email = :email) a JOIN interest_sets i ON i.id = a.interest_set_id"
+        ),
+        {"cadence": found.cadence, "now": to_number(now), "email": email},
+    ).first()
+    return None if row is None else _group(row)
+
+
+def write(connection: Connection, plan: Plan) -> Edition | None:
+    """Carry out a plan: edition, frozen variants, a delivery for each reader, all in the caller's transaction.
+
+    None where somebody else made this edition meanwhile. Raises AudienceChanged (and the transaction is undone)
+    where readers came to need a variant that the plan doesn't have.
+    """
+    if find(connection, plan.cadence, plan.period) is not None:
+        return None
+    resume_paused(connection, plan.planned_at)
+    sending = any(share.variant is not None for share in plan.shares)
+    edition_id = connection.execute(
+        insert(editions).values(
+            cadence=plan.cadence,
+            period=plan.period,
+            state=EditionState.RUNNING if sending else EditionState.EMPTY,
+            due_at=plan.due_at,
+            planned_at=plan.planned_at,
+            done_at=None if sending else plan.planned_at,
+            lo=plan.lo,
+            hi=plan.hi,
+            nonce=plan.nonce,
+            key_id=plan.key_id,
+        )
+    ).inserted_primary_key[0]  # type: ignore[index]  # a single insert always has one
+    if sending:
+        ids = [add_variant(connection, variant, edition_id) for variant in plan.variants]
+        planned = _insert_deliveries(connection, plan, edition_id, ids)
+        connection.execute(update(editions).where(editions.c.id == edition_id).values(planned=planned))
+        _settle_earlier(connection, plan, edition_id)
+        given = {seq for variant in plan.variants for seq in variant.articles}
+        article_store.unpin_given(connection, given, plan.cadence)
+    return by_id(connection, edition_id)
+
+
+def _insert_deliveries(connection: Connection, plan: Plan, edition_id: int, ids: Sequence[int]) -> int:
+    """One delivery a reader, in the order of variants. Returns how many."""
+    audience = _audience(connection)
+    numbers = {"cadence": plan.cadence, "now": to_number(plan.planned_at)}
+    connection.execute(text("DROP TABLE IF EXISTS temp_shares"))
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE temp_shares (lo BIGINT, since BIGINT, newcomer INTEGER, interest_set_id BIGINT, "
+            "language VARCHAR, variant_id BIGINT, start BIGINT, start_since BIGINT, "
+            "PRIMARY KEY (lo, since, newcomer, interest_set_id, language))"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO temp_shares VALUES (:lo, :since, :newcomer, :interest_set, :language, :variant, :start, "
+            ":start_since)"
+        ),
+        [_share_row(share, ids) for share in plan.shares],
+    )
+    # A reader whose group is unknown has no variant: NOT NULL refuses, and the plan is made again.
+    ordered = "ORDER BY m.variant_id, a.id" if len(ids) > 1 else ""
+    try:
+        planned = connection.execute(
+            text(
+                "INSERT INTO deliveries (edition_id, subscriber_id, variant_id, purpose, generation, state, reason, "  # noqa: S608
+                "epoch, attempts, waits, doubts, expires_at) "
+                "SELECT :edition, a.id, m.variant_id, 'digest', a.generation, 'pending', '', 0, 0, 0, 0, :expires "
+                f"FROM ({audience}) a LEFT JOIN temp_shares m ON m.lo = a.lo AND m.since = a.since "
+                "AND m.newcomer = a.newcomer AND m.interest_set_id = a.interest_set_id AND m.language = a.language "
+                f"WHERE m.variant_id IS NULL OR m.variant_id > 0 {ordered}"
+            ),
+            numbers | {"edition": edition_id, "expires": to_number(plan.expires_at)},
+        ).rowcount
+    except IntegrityError as error:
+        raise AudienceChanged from error
+    if any(share.held_back and share.group.newcomers for share in plan.shares):
+        _remember_starts(connection, audience, numbers)
+    connection.execute(text("DROP TABLE temp_shares"))
+    return int(planned)
+
+
+def _remember_starts(connection: Connection, audience: str, numbers: dict[str, Any]) -> None:
+    """Newcomers whose share was held back: their window goes on from its beginning next time."""
+    connection.execute(
+        text(
+            "UPDATE subscribers SET start = m.start, start_since = m.start_since "  # noqa: S608
+            f"FROM ({audience}) a JOIN temp_shares m ON m.lo = a.lo AND m.since = a.since AND m.newcomer = a.newcomer "
+            "AND m.interest_set_id = a.interest_set_id AND m.language = a.language "
+            "WHERE subscribers.id = a.id AND m.start IS NOT NULL AND subscribers.start IS NULL"
+        ),
+        numbers,
+    )
+
+
+def _settle_earlier(connection: Connection, plan: Plan, edition_id: int) -> None:
+    """What these readers still have to come from earlier editions is in the new one, or counts as given."""
+    here = select(deliveries.c.subscriber_id).where(deliveries.c.edition_id == edition_id)
+    unfinished = select(editions.c.id).where(
+        editions.c.done_at.is_(None), editions.c.planned > 0, editions.c.id != edition_id
+    )
+    earlier = (deliveries.c.edition_id.in_(unfinished), deliveries.c.subscriber_id.in_(here))
+    if connection.execute(unfinished.limit(1)).first() is None:
+        return
+    connection.execute(
+        update(deliveries)
+        .where(*earlier, deliveries.c.state.in_(sorted(NOT_ON_THE_WIRE)))
+        .values(state="expired", reason="superseded", settled_at=plan.planned_at)
+    )
+    # Counted as given by this plan, so nobody offers its articles again: it must not expire by its own deadline.
+    connection.execute(
+        update(deliveries)
+        .where(
+            *earlier,
+            deliveries.c.state.in_(sorted(UNFINISHED - NOT_ON_THE_WIRE)),
+            deliveries.c.expires_at < plan.retry_until,
+        )
+        .values(expires_at=plan.retry_until)
+    )
+
+
+def resume_paused(connection: Connection, now: datetime) -> int:
+    """Readers whose pause has ended are active again. Returns how many."""
+    return connection.execute(
+        text(
+            "UPDATE subscribers SET state = 'active', paused_until = NULL "
+            "WHERE state = 'paused' AND paused_until <= :now"
+        ),
+        {"now": to_number(now)},
+    ).rowcount
+
+
+def _share_row(share: Share, ids: Sequence[int]) -> dict[str, Any]:
+    group = share.group
+    remember = share.held_back and group.newcomers
+    return {
+        "lo": -1 if group.lo is None else group.lo,
+        "since": -1 if group.since is None else to_number(group.since),
+        "newcomer": int(group.newcomers),
+        "interest_set": group.interest_set,
+        "language": group.language,
+        "variant": 0 if share.variant is None else ids[share.variant],
+        "start": share.window.lo if remember else None,
+        "start_since": to_number(share.window.since) if remember and share.window.since else None,
+    }
+
+
+def _group(row: Row[Any]) -> Group:
+    return Group(
+        lo=None if row.lo == -1 else row.lo,
+        since=None if row.since == -1 else to_moment(row.since),
+        newcomers=bool(row.newcomer),
+        interest_set=row.interest_set_id,
+        topics=tuple(json.loads(row.topics)),
+        language=row.language,
+        readers=row.readers,
+    )

@@ -1,0 +1,190 @@
+"""Subscribers, their consent and their interests."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
+
+from mailer.core.subscription import Newcomer, State, Subscriber
+from mailer.store.instant import to_number
+from mailer.store.tables import consent, interest_sets, subscribers, suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of one newcomer: `added`, or why not: `active`, `unsubscribed`, `suppressed`, …"""
+
+    email: str
+    outcome: str
+
+    @property
+    def added(self) -> bool:
+        return self.outcome == "added"
+
+
+def add(
+    connection: Connection,
+    newcomers: Sequence[Newcomer],
+    *,
+    now: datetime,
+    event: str,
+    route: str,
+    statement: str,
+    fingerprints: Callable[[str], Sequence[str]],
+) -> list[Arrival]:
+    """Take confirmed readers in, with their consent. Nobody who is known, gone or suppressed is changed.
+
+    `newcomers`: addresses are unique. `fingerprints`: an address's keyed hashes, one for every key in use.
+    Returns one arrival each, in order.
+    """
+    there = _states(connection, [item.email for item in newcomers])
+    refused = _suppressed(connection, [item.email for item in newcomers if item.email not in there], fingerprints)
+    sets = {
+        topics: interest_set(connection, topics)
+        for topics in {item.topics for item in newcomers if item.email not in there}
+    }
+    rows = [
+        {
+            "email": item.email,
+            "name": item.name,
+            "state": State.ACTIVE.value,
+            "cadence": item.cadence,
+            "timezone": item.timezone,
+            "language": item.language,
+            "interest_set_id": sets[item.topics],
+            "generation": 1,
+            "joined_at": now,
+        }
+        for item in newcomers
+        if item.email not in there and item.email not in refused
+    ]
+    if rows:
+        last = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
+        connection.execute(_INSERT, rows)
+        connection.execute(
+            _CONSENT, {"last": last, "at": to_number(now), "event": event, "route": route, "statement": statement}
+        )
+    return [
+        Arrival(item.email, there.get(item.email) or ("suppressed" if item.email in refused else "added"))
+        for item in newcomers
+    ]
+
+
+_INSERT = insert(subscribers)
+_CONSENT = text(
+    "INSERT INTO consent (subscriber_id, at, event, route, statement, detail) "
+    "SELECT id, :at, :event, :route, :statement, cadence FROM subscribers WHERE id > :last"
+)
+
+
+def interest_set(connection: Connection, topics: Sequence[str]) -> int:
+    """The id of a set of topic ids (sorted), made where it is new. No topics: all."""
+    stored = json.dumps(list(topics), ensure_ascii=False)
+    found = connection.execute(select(interest_sets.c.id).where(interest_sets.c.topics == stored)).scalar()
+    if found is not None:
+        return int(found)
+    made = connection.execute(insert(interest_sets).values(topics=stored)).inserted_primary_key
+    return int(made[0])  # type: ignore[index]  # a single insert always has one
+
+
+def find(connection: Connection, email: str) -> Subscriber | None:
+    """The reader of a clean address."""
+    row = connection.execute(_readers().where(subscribers.c.email == email)).first()
+    return None if row is None else _subscriber(row)
+
+
+def page(
+    connection: Connection, *, state: str | None = None, cadence: str | None = None, after: int = 0, limit: int = 1000
+) -> list[Subscriber]:
+    """Readers in order of joining, `limit` at a time: pass the last one's id as `after`."""
+    asked = _readers().where(subscribers.c.id > after).order_by(subscribers.c.id).limit(limit)
+    if state is not None:
+        asked = asked.where(subscribers.c.state == state)
+    if cadence is not None:
+        asked = asked.where(subscribers.c.cadence == cadence)
+    return [_subscriber(row) for row in connection.execute(asked)]
+
+
+def change(
+    connection: Connection, subscriber_id: int, *, now: datetime, route: str, event: str, detail: str, **values: Any
+) -> None:
+    """Write columns of one reader, and what happened into their consent record."""
+    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**values))
+    connection.execute(
+        insert(consent).values(subscriber_id=subscriber_id, at=now, event=event, route=route, detail=detail)
+    )
+
+
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many readers there are by (state, cadence)."""
+    rows = connection.execute(
+        select(subscribers.c.state, subscribers.c.cadence, func.count()).group_by(
+            subscribers.c.state, subscribers.c.cadence
+        )
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _readers() -> Select[Any]:
+    return select(subscribers, interest_sets.c.topics).join(
+        interest_sets, interest_sets.c.id == subscribers.c.interest_set_id
+    )
+
+
+def _states(connection: Connection, emails: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in _parts(emails):
+        asked = select(subscribers.c.email, subscribers.c.state).where(subscribers.c.email.in_(part))
+        found.update((row[0], row[1]) for row in connection.execute(asked))
+    return found
+
+
+def _suppressed(
+    connection: Connection, emails: Sequence[str], fingerprints: Callable[[str], Sequence[str]]
+) -> frozenset[str]:
+    """Which of these addresses must not be mailed whatever any list says."""
+    if not connection.execute(select(suppressions.c.id).limit(1)).first():
+        return frozenset()
+    hashes = {mark: email for email in emails for mark in fingerprints(email)}
+    found: set[str] = set()
+    for part in _parts(list(hashes)):
+        rows = connection.execute(select(suppressions.c.fingerprint).where(suppressions.c.fingerprint.in_(part)))
+        found.update(hashes[mark] for mark in rows.scalars())
+    for part in _parts(emails):
+        rows = connection.execute(select(suppressions.c.email).where(suppressions.c.email.in_(part)))
+        found.update(email for email in rows.scalars() if email)
+    return frozenset(found)
+
+
+def _parts(items: Sequence[str], size: int = 1000) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _subscriber(row: Row[Any]) -> Subscriber:
+    return Subscriber(
+        id=row.id,
+        email=row.email,
+        state=State(row.state),
+        cadence=row.cadence,
+        joined_at=row.joined_at,
+        name=row.name,
+        timezone=row.timezone,
+        language=row.language,
+        topics=tuple(json.loads(row.topics)),
+        generation=row.generation,
+        given=row.given,
+        paused_until=row.paused_until,
+    )
+
+
+def consent_of(connection: Connection, subscriber_id: int) -> Iterable[Row[Any]]:
+    """The consent record of a reader, oldest first: rows of (at, event, route, statement, detail)."""
+    return connection.execute(
+        select(consent.c.at, consent.c.event, consent.c.route, consent.c.statement, consent.c.detail)
+        .where(consent.c.subscriber_id == subscriber_id)
+        .order_by(consent.c.id)
+    ).all()

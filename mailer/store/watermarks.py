@@ -1,0 +1,47 @@
+"""What readers have been given, folded into their rows when an edition is done."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text, update
+
+from mailer.store.tables import editions
+
+
+def fold(connection: Connection, now: datetime) -> list[int]:
+    """Finish running editions that have nothing left to do: their watermark goes into their readers' rows.
+
+    Returns the ids of the editions that are done now.
+    """
+    # Three questions, each answered by one of the small indexes of what is still to do.
+    ready = connection.execute(
+        text(
+            "SELECT e.id, e.hi FROM editions e WHERE e.state = 'running' "
+            "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.state = 'pending' AND d.edition_id = e.id) "
+            "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.state IN ('claimed', 'sending') "
+            "AND d.edition_id = e.id) "
+            "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.state IN ('deferred', 'in_doubt') "
+            "AND d.edition_id = e.id)"
+        )
+    ).all()
+    for edition in ready:
+        connection.execute(
+            text(
+                "UPDATE subscribers SET given = :hi, start = NULL, start_since = NULL "
+                "WHERE (given IS NULL OR given < :hi) AND id IN (SELECT subscriber_id FROM deliveries "
+                "WHERE edition_id = :edition AND state IN ('accepted', 'in_doubt_held'))"
+            ),
+            {"hi": edition.hi, "edition": edition.id},
+        )
+        # Those who were due it and have had nothing yet: what they missed is where they start.
+        connection.execute(
+            text(
+                "UPDATE subscribers SET start = v.lo, start_since = v.since "
+                "FROM deliveries d JOIN variants v ON v.id = d.variant_id "
+                "WHERE d.subscriber_id = subscribers.id AND d.edition_id = :edition "
+                "AND d.state NOT IN ('accepted', 'in_doubt_held') "
+                "AND subscribers.given IS NULL AND subscribers.start IS NULL"
+            ),
+            {"edition": edition.id},
+        )
+        connection.execute(update(editions).where(editions.c.id == edition.id).values(state="done", done_at=now))
+    return [edition.id for edition in ready]
