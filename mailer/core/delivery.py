@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -66,13 +66,33 @@ UNFINISHED = frozenset(
 )
 """States that an edition waits for before it is done."""
 
-GIVEN = frozenset(
-    {DeliveryState.ACCEPTED, DeliveryState.SENDING, DeliveryState.IN_DOUBT, DeliveryState.IN_DOUBT_HELD}
-)
+GIVEN = frozenset({DeliveryState.ACCEPTED, DeliveryState.SENDING, DeliveryState.IN_DOUBT, DeliveryState.IN_DOUBT_HELD})
 """States in which the reader has, or may have, the edition: its articles are not offered again."""
 
 NOT_ON_THE_WIRE = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.DEFERRED})
 """States in which nothing can have reached the reader that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery taken for sending: all that its message needs besides its variant.
+
+    `address`: where it goes. `subscriber` is 0 and `joined_at` None for a test copy. `nonce`, `key_id`: what its
+    Message-ID and its links are made from.
+    """
+
+    id: int
+    edition: int | None
+    variant: int
+    subscriber: int
+    generation: int
+    address: str
+    joined_at: datetime | None
+    attempts: int
+    waits: int
+    expires_at: datetime
+    nonce: str
+    key_id: str
 
 
 class EditionState(StrEnum):

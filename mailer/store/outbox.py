@@ -7,27 +7,8 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
 
-from mailer.core.delivery import Answer, DeliveryState, Verdict
+from mailer.core.delivery import Answer, Claimed, DeliveryState, Verdict
 from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery taken for sending: all that its message needs besides its variant.
-
-    `address`: where it goes. `subscriber` is 0 for a test copy. `joined_at`: None for a test copy.
-    """
-
-    id: int
-    edition: int | None
-    variant: int
-    subscriber: int
-    generation: int
-    address: str
-    joined_at: datetime | None
-    attempts: int
-    waits: int
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +43,16 @@ def expired(now: datetime) -> dict[str, Any]:
     return {"state": "expired", "reason": "too_old", "settled_at": now}
 
 
-def claim(connection: Connection, epoch: int, limit: int, now: datetime, *, only: int | None = None) -> list[Claimed]:
+def claim(
+    connection: Connection, epoch: int, limit: int, now: datetime, sources: Sequence[int | None] | None = None
+) -> list[Claimed]:
     """Take up to `limit` deliveries: transactional mail first, then editions from the oldest, in order of variants.
 
-    `only`: one edition. What is past its deadline expires here and is not returned.
+    `sources`: these editions alone, None among them for transactional mail. What is past its deadline expires here
+    and is not returned.
     """
     taken: list[int] = []
-    for edition in _sources(connection, only):
+    for edition in _sources(connection) if sources is None else sources:
         while len(taken) < limit:
             found = _pending(connection, edition, limit - len(taken))
             if not found:
@@ -92,11 +76,19 @@ def _pending(connection: Connection, edition: int | None, limit: int) -> list[in
     return list(rows.scalars())
 
 
-def _sources(connection: Connection, only: int | None) -> list[int | None]:
-    if only is not None:
-        return [only]
+def _sources(connection: Connection) -> list[int | None]:
     running = connection.execute(select(editions.c.id).where(editions.c.state == "running").order_by(editions.c.id))
     return [None, *running.scalars()]
+
+
+def next_due(connection: Connection, sources: Sequence[int | None] | None = None) -> datetime | None:
+    """When the first deferred or doubted delivery is looked at again; None where none waits."""
+    waiting = text("deliveries.state IN ('deferred', 'in_doubt')")
+    asked = select(func.min(deliveries.c.next_at)).where(waiting)
+    if sources is not None:
+        asked = asked.where(func.coalesce(deliveries.c.edition_id, 0).in_([item or 0 for item in sources]))
+    moment: datetime | None = connection.execute(asked).scalar()
+    return moment
 
 
 def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Claimed]:
@@ -112,12 +104,18 @@ def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Cla
             deliveries.c.attempts,
             deliveries.c.waits,
             deliveries.c.expires_at,
+            func.coalesce(editions.c.nonce, deliveries.c.dedupe_key),
+            func.coalesce(editions.c.key_id, ""),
         )
-        .select_from(deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id))
+        .select_from(
+            deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id).outerjoin(
+                editions, editions.c.id == deliveries.c.edition_id
+            )
+        )
         .where(deliveries.c.id.in_(ids), deliveries.c.epoch == epoch, deliveries.c.state == "claimed")
         .order_by(deliveries.c.variant_id, deliveries.c.id)
     )
-    return [Claimed(*row) for row in rows]  # type: ignore[call-arg]  # ten columns, ten fields
+    return [Claimed(*row) for row in rows]  # type: ignore[call-arg]  # twelve columns, twelve fields
 
 
 _PERMIT = (
@@ -175,6 +173,19 @@ _ACCEPTED = (
     .where(deliveries.c.id.in_(_IDS), deliveries.c.state == "sending", deliveries.c.epoch == bindparam("held_epoch"))
     .values(state="accepted", settled_at=bindparam("at"))
 )
+
+
+def exchange(
+    connection: Connection, epoch: int, results: Sequence[Result], wanted: Sequence[int], now: datetime
+) -> frozenset[int]:
+    """One group of the running send: results written down, permits granted or refused. Returns those granted."""
+    settle(connection, epoch, results, now)
+    if not wanted:
+        return frozenset()
+    granted = permit(connection, epoch, wanted, now)
+    if len(granted) < len(wanted):
+        refuse(connection, epoch, [item for item in wanted if item not in granted], now)
+    return granted
 
 
 def settle(connection: Connection, epoch: int, results: Sequence[Result], now: datetime) -> None:
@@ -244,6 +255,15 @@ def _bounce(connection: Connection, item: Result, now: datetime) -> None:
                 email=item.delivery.address, fingerprint=item.fingerprint, reason="bounced", at=now
             )
         )
+
+
+def fail_render(connection: Connection, epoch: int, delivery_id: int, reason: str, now: datetime) -> None:
+    """Its message could not be built; nothing was sent."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery_id, deliveries.c.state == "claimed", deliveries.c.epoch == epoch)
+        .values(state="render_failed", reason=reason[:200], settled_at=now)
+    )
 
 
 def skip_reader(connection: Connection, subscriber_id: int, reason: str, now: datetime) -> int:

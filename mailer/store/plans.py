@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from mailer.core.delivery import GIVEN, NOT_ON_THE_WIRE, UNFINISHED, EditionState
-from mailer.core.selection import Window
+from mailer.core.selection import Group, Share
 from mailer.store import articles as article_store
 from mailer.store.editions import Edition, Variant, add_variant, by_id, find
 from mailer.store.instant import to_moment, to_number
@@ -19,36 +19,6 @@ from mailer.store.tables import deliveries, editions
 
 class AudienceChanged(Exception):
     """Readers came to need a variant that the plan doesn't have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Readers who are due the same: (window's beginning, interests, language).
-
-    `lo` is None for readers who had nothing yet: the cadence's own window is theirs.
-    `newcomers`: they never had anything, so (`lo`, `since`) is where they start again if this fails.
-    """
-
-    lo: int | None
-    since: datetime | None
-    newcomers: bool
-    interest_set: int
-    topics: tuple[str, ...]
-    language: str
-    readers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What a group gets. `variant`: index into the plan's variants, or None where nothing, or too little, is there.
-
-    `held_back`: there were articles, fewer than `min_articles`; they stay for the next edition.
-    """
-
-    group: Group
-    variant: int | None
-    window: Window
-    held_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +117,7 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
     if find(connection, plan.cadence, plan.period) is not None:
         return None
     resume_paused(connection, plan.planned_at)
-    sending = any(share.variant is not None for share in plan.shares)
+    sending = any(share.batch is not None for share in plan.shares)
     edition_id = connection.execute(
         insert(editions).values(
             cadence=plan.cadence,
@@ -272,7 +242,7 @@ def _share_row(share: Share, ids: Sequence[int]) -> dict[str, Any]:
         "newcomer": int(group.newcomers),
         "interest_set": group.interest_set,
         "language": group.language,
-        "variant": 0 if share.variant is None else ids[share.variant],
+        "variant": 0 if share.batch is None else ids[share.batch],
         "start": share.window.lo if remember else None,
         "start_since": to_number(share.window.since) if remember and share.window.since else None,
     }

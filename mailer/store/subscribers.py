@@ -1,7 +1,7 @@
 """Subscribers, their consent and their interests."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -181,7 +181,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
     )
 
 
-def consent_of(connection: Connection, subscriber_id: int) -> Iterable[Row[Any]]:
+def consent_of(connection: Connection, subscriber_id: int) -> Sequence[Row[datetime, str, str, str, str]]:
     """The consent record of a reader, oldest first: rows of (at, event, route, statement, detail)."""
     return connection.execute(
         select(consent.c.at, consent.c.event, consent.c.route, consent.c.statement, consent.c.detail)

@@ -1,0 +1,178 @@
+"""Which articles a reader gets: window, interests, order, cap; and which readers get the same."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from mailer.core.article import Article
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Articles whose seq is in (lo, hi]. `since`: for a cadence's first edition, the oldest date that counts."""
+
+    lo: int
+    hi: int
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What one variant holds: `articles` in order, the first is the lead; `more` were over the cap."""
+
+    articles: tuple[Article, ...]
+    more: int = 0
+
+    @property
+    def total(self) -> int:
+        """All that count as given, shown or not."""
+        return len(self.articles) + self.more
+
+
+def listed(labels: Iterable[str], topics: Mapping[str, str]) -> frozenset[str]:
+    """The configured topic ids among an article's labels; a label is an id or a name, in any case."""
+    known = {name.casefold(): key for key, name in topics.items()} | {key.casefold(): key for key in topics}
+    return frozenset(known[label.casefold()] for label in labels if label.casefold() in known)
+
+
+def concerns(article: Article, interests: Sequence[str], topics: Mapping[str, str]) -> bool:
+    """Whether a reader with these interests gets the article.
+
+    No interests: all. An article without a listed topic goes to all; a label that isn't listed decides nothing.
+    """
+    if not interests:
+        return True
+    about = listed(article.draft.topics, topics)
+    return not about or not about.isdisjoint(interests)
+
+
+def is_in(article: Article, window: Window) -> bool:
+    """Whether the article belongs to the window: by seq, never by its date (but for a first edition)."""
+    if article.hidden or article.known or not window.lo < article.seq <= window.hi:
+        return False
+    published = article.draft.published
+    return window.since is None or published is None or published >= window.since
+
+
+def pick(
+    articles: Iterable[Article],
+    *,
+    window: Window,
+    interests: Sequence[str],
+    topics: Mapping[str, str],
+    cadence: str,
+    cap: int,
+) -> Pick:
+    """The articles of one variant. Pinned first, then newest by date, then by seq; the cap keeps the first ones."""
+    found = sorted(
+        (item for item in articles if is_in(item, window) and concerns(item, interests, topics)),
+        key=lambda item: (cadence in item.pins, item.draft.published or _LONG_AGO, item.seq),
+        reverse=True,
+    )
+    return Pick(tuple(found[:cap]), max(0, len(found) - cap))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Readers who are due the same: (window's beginning, interests, language).
+
+    `lo` is None for readers who were never due anything: the cadence's own window is theirs. `newcomers`: they never
+    had anything, so where their window begins is remembered if this fails. `language`: as the reader's row has it.
+    """
+
+    lo: int | None
+    since: datetime | None
+    newcomers: bool
+    interest_set: int
+    topics: tuple[str, ...]
+    language: str
+    readers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A variant before it is rendered. `window`: its newcomers', if it has any."""
+
+    pick: Pick
+    window: Window
+    language: str
+    readers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a group gets: the batch of that number, or None where nothing, or too little, is there.
+
+    `held_back`: there were articles, fewer than the minimum; they stay for the next edition.
+    """
+
+    group: Group
+    batch: int | None
+    window: Window
+    held_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Who gets what. `hi`: the watermark of the edition; None where a first edition was held back."""
+
+    batches: tuple[Batch, ...]
+    shares: tuple[Share, ...]
+    lo: int | None
+    hi: int | None
+
+    @property
+    def readers(self) -> int:
+        """How many get something."""
+        return sum(batch.readers for batch in self.batches)
+
+
+def own_window(previous_hi: int | None, newest: int, first_since: datetime) -> Window:
+    """The window of a cadence for readers who were never due anything.
+
+    From its previous edition on; for its first edition ever, what was published since one period before its due
+    instant (`first_since`).
+    """
+    return Window(0, newest, first_since) if previous_hi is None else Window(previous_hi, newest)
+
+
+def arrange(
+    groups: Sequence[Group],
+    articles: Sequence[Article],
+    *,
+    previous_hi: int | None,
+    own: Window,
+    topics: Mapping[str, str],
+    cadence: str,
+    cap: int,
+    minimum: int,
+    speak: Callable[[str], str],
+) -> Arrangement:
+    """Turn groups of readers into variants: those whose articles come out equal are one.
+
+    `own`: the cadence's own window. `articles`: at least all that any of the windows may hold. `speak`: from a
+    reader's language to the one the mail is written in.
+    """
+    batches: list[Batch] = []
+    shares: list[Share] = []
+    numbers: dict[tuple[object, ...], int] = {}
+    # Newcomers first: a variant remembers where their window began, so theirs are parted by it; the others join any.
+    for group in sorted(groups, key=lambda item: not item.newcomers):
+        window = own if group.lo is None else Window(group.lo, own.hi, group.since)
+        found = pick(articles, window=window, interests=group.topics, topics=topics, cadence=cadence, cap=cap)
+        if found.total < max(minimum, 1):
+            shares.append(Share(group, None, window, held_back=found.total > 0))
+            continue
+        language = speak(group.language)
+        alike = (tuple(article.seq for article in found.articles), found.more, language)
+        key = (*alike, window.lo, window.since) if group.newcomers else alike
+        number = numbers.setdefault(key, len(batches))
+        if number == len(batches):
+            batches.append(Batch(found, window, language, 0))
+        numbers.setdefault(alike, number)
+        batches[number] = replace(batches[number], readers=batches[number].readers + group.readers)
+        shares.append(Share(group, number, window))
+    held_back = not batches and any(share.held_back for share in shares)
+    return Arrangement(tuple(batches), tuple(shares), previous_hi, previous_hi if held_back else own.hi)

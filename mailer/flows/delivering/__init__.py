@@ -1,0 +1,107 @@
+"""Draining the outbox: claim, permit, send, settle, over as many connections as are configured.
+
+supply ── claims ──→ crew ── permit ──→ relay ── answer ──→ verdict ── with the next permit ──→ ledger
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from mailer.core.delivery import DeliveryOptions, DeliveryState
+from mailer.core.personal import Stationery
+from mailer.flows.delivering.crew import Crew
+from mailer.flows.delivering.line import Carrier, Line, Opener
+from mailer.flows.delivering.permits import Permits
+from mailer.flows.delivering.report import Report, Unreached
+from mailer.flows.delivering.supply import Run, Supply
+from mailer.store import recovery, watermarks
+from mailer.store.database import Database
+
+__all__ = ["Carrier", "Opener", "Report", "Run", "Unreached", "drain", "the_one_sender"]
+
+LOOK = 0.2
+"""Seconds between two looks at a lock that somebody else holds, or at the clock while waiting."""
+KNOCK = 30.0
+"""Seconds between two tries of a relay that is down, while waiting."""
+
+
+@asynccontextmanager
+async def the_one_sender(database: Database, note: str, tell: Callable[[str], None]) -> AsyncIterator[None]:
+    """Hold the sender's lock; wait for it where somebody else sends, saying once who that is."""
+    told = False
+    while not database.sender_lock.take(note):
+        if not told:
+            tell(f"Waiting: {database.sender_lock.holder()} is sending.")
+            told = True
+        await asyncio.sleep(LOOK)
+    try:
+        yield
+    finally:
+        database.sender_lock.release()
+
+
+async def drain(
+    database: Database,
+    relay: Opener,
+    *,
+    run: Run,
+    stationery: Stationery,
+    options: DeliveryOptions,
+    connections: int,
+    clock: Callable[[], datetime],
+    chance: Callable[[], float],
+    fingerprint: Callable[[str], str],
+    stop: asyncio.Event,
+    report: Report,
+) -> None:
+    """Send what is due and end; the caller holds the sender's lock. `report` is filled as it goes.
+
+    `clock`: the time, ticking. `chance`: 0 to 1. `fingerprint`: an address's keyed hash, kept of a dead one.
+    `stop`: set it, and every connection ends after its message. Raises StoreError where permits or results can't be
+    committed: nothing is sent any more by then.
+    """
+    epoch, doubts = await database.write(recovery.begin_epoch, options.in_doubt_after)
+    for doubt in doubts:
+        words = "an earlier run ended before the relay's answer"
+        report.miss(doubt.delivery, Unreached(doubt.address, DeliveryState.IN_DOUBT, words, doubt.next_at))
+    crew = Crew(
+        database=database,
+        epoch=epoch,
+        line=Line(relay, clock),
+        supply=Supply(database, run, epoch=epoch, hold=options.in_doubt == "hold", clock=clock),
+        permits=Permits(database, epoch, clock),
+        stationery=stationery,
+        options=options,
+        clock=clock,
+        chance=chance,
+        fingerprint=fingerprint,
+        stop=stop,
+        report=report,
+    )
+    await crew.work(connections)
+    while run.wait and await _something_waits(crew, relay):
+        await crew.work(connections)
+    report.down, report.down_since, report.stopped = crew.line.down, crew.line.down_since, stop.is_set()
+    report.finished = await database.write(watermarks.fold, clock())
+
+
+async def _something_waits(crew: Crew, relay: Opener) -> bool:
+    """Wait until something is due again. False: all is settled, or we are asked to stop."""
+    if crew.line.down:
+        await _sleep(crew.stop, KNOCK)
+        crew.line = Line(relay, crew.clock)
+        return not crew.stop.is_set()
+    while not crew.stop.is_set() and (due := await crew.supply.next_due()) is not None:
+        if due <= crew.clock():
+            return True
+        await _sleep(crew.stop, min(1.0, (due - crew.clock()).total_seconds()))
+    return False
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but wake when asked to stop."""
+    try:
+        await asyncio.wait_for(stop.wait(), max(seconds, 0.01))
+    except TimeoutError:
+        return

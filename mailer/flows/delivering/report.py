@@ -1,0 +1,53 @@
+"""What a run did, for those who watch it and those who read about it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mailer.core.delivery import DeliveryState
+
+NAMED = 10_000
+"""How many of those who were not reached are kept by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Somebody who did not get their mail in this run, and why. `next_at`: when it is looked at again."""
+
+    address: str
+    state: DeliveryState
+    said: str
+    next_at: datetime | None
+
+
+@dataclass(slots=True)
+class Report:
+    """How a run goes, filled while it goes. `down`: why the relay counts as down, '' where it works.
+
+    `outcomes`: how often each state was reached. `unreached`: by delivery; `unnamed`: how many more. `finished`:
+    editions that are done now.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    unreached: dict[int, Unreached] = field(default_factory=dict)
+    unnamed: int = 0
+    down: str = ""
+    down_since: datetime | None = None
+    stopped: bool = False
+    finished: list[int] = field(default_factory=list)
+
+    @property
+    def sent(self) -> int:
+        return self.outcomes[DeliveryState.ACCEPTED]
+
+    @property
+    def missed(self) -> int:
+        """How many were not reached."""
+        return len(self.unreached) + self.unnamed
+
+    def miss(self, delivery: int, who: Unreached) -> None:
+        """Note somebody who was not reached."""
+        if delivery in self.unreached or len(self.unreached) < NAMED:
+            self.unreached[delivery] = who
+        else:
+            self.unnamed += 1

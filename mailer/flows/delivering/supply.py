@@ -1,0 +1,95 @@
+"""What a run sends next: claims taken in batches, in order of variants, and given back where they were not needed."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from mailer.core.delivery import Claimed
+from mailer.store import outbox, recovery
+from mailer.store.database import Database
+
+BATCH = 200
+"""Deliveries claimed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is asked to do. `edition`: this one (and transactional mail), else all that is due.
+
+    `transactional`: only mail without an edition. `limit`: at most so many deliveries. `wait`: until all is settled.
+    """
+
+    edition: int | None = None
+    transactional: bool = False
+    limit: int | None = None
+    wait: bool = False
+
+    @property
+    def sources(self) -> Sequence[int | None] | None:
+        """The editions to claim from, None among them for transactional mail; None for all."""
+        if self.transactional:
+            return [None]
+        return None if self.edition is None else [None, self.edition]
+
+
+class Supply:
+    """The claims of one run, shared by its connections."""
+
+    def __init__(self, database: Database, run: Run, *, epoch: int, hold: bool, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._sources = run.sources
+        self._epoch = epoch
+        self._hold = hold
+        self._clock = clock
+        self._left = run.limit
+        self._ready: deque[Claimed] = deque()
+
+    def take(self) -> Claimed | None:
+        """The next delivery at hand."""
+        return self._ready.popleft() if self._ready else None
+
+    def put_back(self, item: Claimed) -> None:
+        """Claimed and not used: the next connection takes it."""
+        self._ready.appendleft(item)
+
+    def again(self) -> None:
+        """A delivery that was taken went back to pending: it doesn't count against the limit."""
+        if self._left is not None:
+            self._left += 1
+
+    @property
+    def at_hand(self) -> bool:
+        return bool(self._ready)
+
+    async def fetch(self) -> Sequence[Claimed]:
+        """Claim the next batch, retries and doubts that have become due included. Empty: nothing is due now."""
+        limit = BATCH if self._left is None else min(BATCH, self._left)
+        if limit <= 0:
+            return []
+        return await self._database.write(self._claim, limit, self._clock())
+
+    def stock(self, batch: Sequence[Claimed]) -> None:
+        """Offer a fetched batch."""
+        self._ready.extend(batch)
+        if self._left is not None:
+            self._left -= len(batch)
+
+    async def give_back(self) -> None:
+        """What was claimed and not sent: somebody else may take it."""
+        if self._ready:
+            ids = [item.id for item in self._ready]
+            self._ready.clear()
+            await self._database.write(outbox.give_back, self._epoch, ids)
+
+    async def next_due(self) -> datetime | None:
+        """When something that waits is looked at again; None where nothing waits, or the limit is reached."""
+        if self._left is not None and self._left <= 0:
+            return None
+        return await self._database.read(outbox.next_due, self._sources)
+
+    def _claim(self, connection: Connection, limit: int, now: datetime) -> list[Claimed]:
+        recovery.ripen(connection, now, hold=self._hold)
+        return outbox.claim(connection, self._epoch, limit, now, self._sources)
