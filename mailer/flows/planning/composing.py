@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Self
 
+from mailer.core.cadence import Cadence
 from mailer.core.digest import Digest, Site, headers_of
 from mailer.core.message import Compiled, compile_mail
 from mailer.core.selection import Batch
@@ -37,6 +39,11 @@ class Issue:
     covers: tuple[date, date]
     date: datetime
     nonce: str
+
+    @classmethod
+    def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str) -> Self:
+        """The edition of a due instant, written now."""
+        return cls(cadence.name, cadence.period_of(due), cadence.covers(due), now, nonce)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,159 @@
+"""Showing an edition before it goes out: as a mail in a file, or as a test copy in somebody's inbox."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from mailer.core.cadence import Cadence
+from mailer.core.delivery import Claimed
+from mailer.core.message import Compiled, Mail
+from mailer.core.personal import Stationery
+from mailer.core.selection import Batch, Group, Pick, Window
+from mailer.core.subscription import Subscriber
+from mailer.core.tokens import key_id
+from mailer.errors import InputError, NotFound
+from mailer.flows.planning.composing import Composer, Issue, compose
+from mailer.flows.planning.prospect import Prospect, look_ahead
+from mailer.store import articles, editions, outbox, stats, subscribers
+from mailer.store.database import Database
+from mailer.store.editions import Edition, Variant
+
+SAMPLE = "reader@example.com"
+"""Stands in the To header where no reader is named."""
+EVERYONE = Group(None, None, newcomers=True, interest_set=1, topics=(), language="", readers=0)
+"""A reader of the future, for a site that has none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes."""
+
+    mail: Mail
+    subject: str
+    articles: int
+    more: int
+    period: str
+    frozen: bool
+
+
+async def preview(
+    database: Database,
+    cadence: Cadence,
+    *,
+    now: datetime,
+    composer: Composer,
+    stationery: Stationery,
+    keys: Sequence[str],
+    nonce: str,
+    reader: str | None = None,
+) -> Preview | None:
+    """What one reader gets, or would get: `reader`, else a reader of the largest variant. None: nothing is due.
+
+    Writes nothing. Raises NotFound for an unknown reader, TemplateError.
+    """
+    known = await database.read(subscribers.find, reader) if reader is not None else None
+    if reader is not None and known is None:
+        raise NotFound(f"{reader} is not a subscriber.")
+    prospect = await look_ahead(database, cadence, now=now, composer=composer)
+    if prospect.made is not None:
+        found = await database.read(_frozen, prospect.made, reader)
+        if found is not None:
+            variant, claimed = found
+            mail = stationery.write(claimed, Compiled.unpack(variant.content))
+            return Preview(mail, variant.subject, len(variant.articles), variant.more, prospect.period, frozen=True)
+    batch = await _batch(database, prospect, composer, now, reader)
+    if batch is None:
+        return None
+    composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce))
+    mail = stationery.write(_sample(known, nonce, keys, now), composed.compiled)
+    pick = batch.pick
+    return Preview(mail, composed.rendered.subject, len(pick.articles), pick.more, prospect.period, frozen=False)
+
+
+async def queue_test_copy(
+    database: Database,
+    cadence: Cadence,
+    address: str,
+    *,
+    now: datetime,
+    composer: Composer,
+    draw: Callable[[], str],
+    max_age: timedelta,
+) -> int | None:
+    """Queue a copy of the edition that is due for one address; it counts nowhere. None: nothing is due.
+
+    Returns the delivery's id. `draw`: 32 hexadecimal digits that nobody could foresee.
+    """
+    prospect = await look_ahead(database, cadence, now=now, composer=composer)
+    batch = await _batch(database, prospect, composer, now, None)
+    if batch is None:
+        return None
+    nonce = draw()
+    composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce), test=True)
+
+    def write(connection: Connection) -> int:
+        variant = editions.add_variant(connection, composed.variant(), None)
+        return outbox.queue_test(connection, variant, address, f"test-{nonce}", now + max_age)
+
+    return await database.write(write)
+
+
+async def _batch(
+    database: Database, prospect: Prospect, composer: Composer, now: datetime, reader: str | None
+) -> Batch | None:
+    """What to show: of a planned edition its largest variant, else what planning would make."""
+    if prospect.made is not None and reader is None:
+        found = await database.read(_frozen, prospect.made, None)
+        return None if found is None else await _thawed(database, found[0])
+    group = None if reader is not None or (prospect.arrangement and prospect.arrangement.shares) else EVERYONE
+    arrangement = prospect.arrangement
+    if group is not None or reader is not None:
+        again = await look_ahead(database, prospect.cadence, now=now, composer=composer, reader=reader, instead=group)
+        arrangement = again.arrangement
+    if arrangement is None or not arrangement.batches:
+        return None
+    return max(arrangement.batches, key=lambda batch: batch.readers)
+
+
+async def _thawed(database: Database, variant: Variant) -> Batch:
+    """A frozen variant's articles as they are now, to be rendered anew."""
+    found = await database.read(articles.by_seq, variant.articles)
+    if not found:
+        raise InputError("The articles of this edition are no longer in the database.")
+    return Batch(Pick(tuple(found), variant.more), Window(0, 0), variant.language, 0)
+
+
+def _frozen(connection: Connection, edition: Edition, reader: str | None) -> tuple[Variant, Claimed] | None:
+    """A planned edition's variant and the delivery that shows it: the reader's own, else a sample one."""
+    kept = {variant.id: variant for variant in editions.variants_of(connection, edition.id)}
+    if reader is not None:
+        claimed = stats.delivery_of(connection, edition.id, reader)
+        return None if claimed is None else (kept[claimed.variant], claimed)
+    if not kept:
+        return None
+    readers = stats.readers_by_variant(connection, edition.id)
+    variant = max(kept.values(), key=lambda item: readers.get(item.id, 0))
+    return variant, _claimed(None, edition.nonce, edition.key_id, edition.planned_at, variant.id)
+
+
+def _sample(known: Subscriber | None, nonce: str, keys: Sequence[str], now: datetime) -> Claimed:
+    return _claimed(known, nonce, key_id(keys[-1]), now, 0)
+
+
+def _claimed(known: Subscriber | None, nonce: str, key: str, now: datetime, variant: int) -> Claimed:
+    return Claimed(
+        id=0,
+        edition=None,
+        variant=variant,
+        subscriber=known.id if known else 0,
+        generation=known.generation if known else 0,
+        address=known.email if known else SAMPLE,
+        joined_at=known.joined_at if known else None,
+        attempts=0,
+        waits=0,
+        expires_at=now,
+        nonce=nonce,
+        key_id=key,
+    )

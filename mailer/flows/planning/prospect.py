@@ -1,0 +1,95 @@
+"""Looking ahead: which edition is due, and what each reader would get. Writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from mailer.core.article import Article
+from mailer.core.cadence import Cadence
+from mailer.core.selection import Arrangement, Group, arrange, own_window
+from mailer.flows.planning.composing import Composer
+from mailer.store import articles, editions, plans
+from mailer.store.database import Database
+from mailer.store.editions import Edition
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a run would find: the edition that is due, made already or not, and who would get what.
+
+    `made`: the edition, where it exists. `arrangement`: what it would hold, where it doesn't.
+    """
+
+    cadence: Cadence
+    due: datetime
+    period: str
+    next_due: datetime
+    made: Edition | None
+    arrangement: Arrangement | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    made: Edition | None
+    previous_hi: int | None
+    newest: int
+    groups: Sequence[Group]
+    articles: Sequence[Article]
+
+
+async def look_ahead(
+    database: Database,
+    cadence: Cadence,
+    *,
+    now: datetime,
+    composer: Composer,
+    reader: str | None = None,
+    instead: Group | None = None,
+) -> Prospect:
+    """What `plan` would do now. Writes nothing.
+
+    `reader`: as if this address were the only one. `instead`: as if these were all the readers.
+    """
+    due = cadence.latest_due(now)
+    period = cadence.period_of(due)
+    found = await database.read(_survey, cadence, period, now, reader, instead)
+    arrangement = None
+    if found.made is None or reader is not None:
+        arrangement = _arranged(found, cadence, due, composer)
+    return Prospect(cadence, due, period, cadence.next_due(now), found.made, arrangement)
+
+
+def _survey(
+    connection: Connection, cadence: Cadence, period: str, now: datetime, reader: str | None, instead: Group | None
+) -> _Survey:
+    """All that planning needs to know, in one snapshot."""
+    made = editions.find(connection, cadence.name, period)
+    before = editions.previous(connection, cadence.name)
+    if instead is not None:
+        groups = [instead]
+    elif reader is not None:
+        one = plans.group_of(connection, reader, now)
+        groups = [one] if one else []
+    else:
+        groups = plans.groups(connection, cadence.name, now) if made is None else []
+    newest = articles.newest(connection)
+    starts = [group.lo for group in groups if group.lo is not None]
+    own = (before.hi or 0) if before else 0
+    found = articles.between(connection, min([own, *starts]), newest) if groups else []
+    return _Survey(made, before.hi if before else None, newest, groups, found)
+
+
+def _arranged(found: _Survey, cadence: Cadence, due: datetime, composer: Composer) -> Arrangement:
+    return arrange(
+        found.groups,
+        found.articles,
+        previous_hi=found.previous_hi,
+        own=own_window(found.previous_hi, found.newest, cadence.previous_due(due)),
+        topics=composer.topics,
+        cadence=cadence.name,
+        cap=cadence.max_articles,
+        minimum=cadence.min_articles,
+        speak=composer.speak,
+    )
