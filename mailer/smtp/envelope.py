@@ -1,0 +1,58 @@
+"""MAIL FROM and RCPT TO: which addresses may be written into them, and with which parameters."""
+
+import re
+from dataclasses import dataclass
+
+from mailer.core.delivery import Answer, Reply, Stage
+from mailer.core.message import Mail
+
+# No control, space, line separator or angle bracket: each could end the command or add a parameter to it.
+# RFC 5321 §4.5.3.1.3: a path holds 256 octets with its brackets.
+_ADDRESS = re.compile(r"[^\s\x00-\x20\x7f-\x9f<>\ud800-\udfff]+@[^\s\x00-\x20\x7f-\x9f<>@\ud800-\udfff]+")
+_MAX_ADDRESS = 254
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What the relay's EHLO offered, of what is of use here."""
+
+    size: bool = False
+    eight_bit: bool = False
+    utf8: bool = False
+
+
+def refused_here(mail: Mail, offered: Extensions) -> Answer | None:
+    """The answer for a mail that must not reach the relay because of its addresses; None where it may.
+
+    The texts are ours and the codes those a relay would give (RFC 3463 §3.2 and §3.8, RFC 6531 §3.5).
+    """
+    if not _writable(mail.recipient):
+        return Answer(Stage.RCPT, Reply(553, "5.1.3", "not sent: the address can't be written into an SMTP command"))
+    if mail.sender and not _writable(mail.sender):
+        return Answer(Stage.MAIL, Reply(553, "5.1.7", "not sent: the sender can't be written into an SMTP command"))
+    if not offered.utf8 and not mail.recipient.isascii():
+        return Answer(Stage.RCPT, Reply(553, "5.6.7", "not sent: the relay takes no addresses beyond ASCII (SMTPUTF8)"))
+    if not offered.utf8 and not mail.sender.isascii():
+        return Answer(Stage.MAIL, Reply(553, "5.6.7", "not sent: the relay takes no sender beyond ASCII (SMTPUTF8)"))
+    return None
+
+
+def mail_from(mail: Mail, size: int, offered: Extensions) -> bytes:
+    """The MAIL command with its line end. `size`: octets of the message (RFC 1870 §3)."""
+    line = f"MAIL FROM:<{mail.sender}>"
+    if offered.size:
+        line += f" SIZE={size}"
+    if offered.eight_bit and not mail.data.isascii():
+        line += " BODY=8BITMIME"  # RFC 6152
+    if not (mail.sender.isascii() and mail.recipient.isascii()):
+        line += " SMTPUTF8"
+    return line.encode() + b"\r\n"
+
+
+def rcpt_to(mail: Mail) -> bytes:
+    """The RCPT command with its line end."""
+    return f"RCPT TO:<{mail.recipient}>\r\n".encode()
+
+
+def _writable(address: str) -> bool:
+    return len(address.encode(errors="replace")) <= _MAX_ADDRESS and _ADDRESS.fullmatch(address) is not None
