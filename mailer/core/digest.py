@@ -1,10 +1,24 @@
-"""What a digest holds, before any template sees it."""
+"""What a digest holds, and what of it a reader sees: words, cuts, directions. No template decides any of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from urllib.parse import urlsplit
 
-from mailer.core.article import Article
+from mailer.core.article import Article, Picture
+from mailer.core.link import is_loopback, web_address
+from mailer.core.message import Headers
+from mailer.core.script import language_of, script_of
+from mailer.core.text import Direction, clean_text, first_sentences, first_strong, shorten
+from mailer.core.words import asked_for, cadence_label, minutes_in_words, more_in_words, period_in_words, since_in_words
+
+__all__ = ["Digest", "Item", "Layout", "Site", "headers_of", "lay_out", "since_in_words"]
+
+SUBJECT, PREHEADER, TITLE = 60, 110, 140
+LEAD_SUMMARY, ITEM_SUMMARY = 220, 160
+SUMMARISED = 6  # the articles shown with a summary, the lead among them
+LONG_TITLE = 90  # from here a headline is set smaller, and hyphenated
+PICTURE_WIDTH = 536  # pixels, 600 without the sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +55,153 @@ class Digest:
     more: int = 0
     language: str = "en"
     topics: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One article as it is shown. What is unknown is '', or left out of `meta`; `picture` is 536 pixels wide.
+
+    `script`: '' for Latin, Cyrillic and Greek, else 'ar', 'he', 'ja', 'zh', 'ko' or 'other'.
+    """
+
+    number: int
+    title: str
+    link: str
+    summary: str
+    meta: tuple[str, ...]
+    direction: Direction
+    language: str
+    script: str
+    picture: Picture | None = None
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.title) > LONG_TITLE
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A digest as it is shown: every text cleaned and cut, every URL ASCII, nothing left to decide.
+
+    `language`, `direction`: of the words around the articles. `asked_for`: 'a weekly digest'. `imprint`: who sends
+    this and from where, in lines.
+    """
+
+    subject: str
+    preheader: str
+    site_name: str
+    site_url: str
+    public_url: str
+    label: str
+    period: str
+    asked_for: str
+    lead: Item
+    summarised: tuple[Item, ...]
+    titled: tuple[Item, ...]
+    more: str
+    imprint: tuple[str, ...]
+    language: str = "en"
+    direction: Direction = "ltr"
+    site_script: str = ""
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All that are shown, in order."""
+        return (self.lead, *self.summarised, *self.titled)
+
+    @property
+    def scripts(self) -> frozenset[str]:
+        """The scripts that need fonts of their own."""
+        return frozenset({self.site_script, *(item.script for item in self.items)}) - {""}
+
+    @property
+    def site_direction(self) -> Direction:
+        return first_strong(self.site_name)
+
+
+def lay_out(digest: Digest) -> Layout:
+    """What the templates show of a digest. Raises ValueError where it holds no article: such a digest is no mail."""
+    if not digest.articles:
+        raise ValueError("a digest without articles is not mailed")
+    items = tuple(_item(digest, number, article) for number, article in enumerate(digest.articles, start=1))
+    lead, site = items[0], digest.site
+    others = " · ".join(item.title for item in items[1:4])
+    return Layout(
+        subject=shorten(lead.title, SUBJECT),
+        preheader=shorten(others, PREHEADER) if others else first_sentences(lead.summary, PREHEADER),
+        site_name=clean_text(site.name),
+        site_url=web_address(site.url),
+        public_url=site.public_url,
+        label=cadence_label(digest.cadence),
+        period=period_in_words(*digest.covers),
+        asked_for=asked_for(digest.cadence),
+        lead=lead,
+        summarised=items[1:SUMMARISED],
+        titled=items[SUMMARISED:],
+        more=more_in_words(digest.more),
+        site_script=script_of(clean_text(site.name), site.language),
+        imprint=_imprint(clean_text(site.name), site.postal_address),
+    )
+
+
+def _imprint(name: str, postal_address: str) -> tuple[str, ...]:
+    """The postal address in lines, after the site's name where it doesn't begin with that itself."""
+    lines = tuple(filter(None, map(clean_text, postal_address.splitlines())))
+    return lines if lines and lines[0].startswith(name) else (name, *lines)
+
+
+def headers_of(digest: Digest) -> Headers:
+    """The header fields that all readers of this digest share."""
+    site = digest.site
+    return Headers(
+        from_name=site.from_name,
+        from_address=site.from_address,
+        list_name=site.name,
+        list_id=site.list_id,
+        public_url=site.public_url,
+        feedback=(digest.period, digest.cadence, "digest"),
+        reply_to=site.reply_to,
+        language=digest.language,
+    )
+
+
+def _item(digest: Digest, number: int, article: Article) -> Item:
+    draft = article.draft
+    title = clean_text(draft.title, TITLE) or clean_text(draft.summary, LONG_TITLE) or "Untitled"
+    limit = LEAD_SUMMARY if number == 1 else ITEM_SUMMARY
+    summary = first_sentences(clean_text(draft.summary, 4 * limit), limit) if number <= SUMMARISED else ""
+    script = script_of(title, draft.language or digest.site.language)
+    return Item(
+        number=number,
+        title=title,
+        link=web_address(draft.link),
+        summary="" if summary == title else summary,
+        meta=tuple(filter(None, (_topic(draft.topics, digest.topics), minutes_in_words(draft.minutes)))),
+        direction=first_strong(title),
+        language=language_of(script, draft.language or digest.site.language),
+        script=script,
+        picture=_fitting(draft.picture) if number == 1 and draft.picture else None,
+    )
+
+
+def _topic(labels: tuple[str, ...], names: Mapping[str, str]) -> str:
+    """The first label that the site lists, by its name there; else the first one as it is written."""
+    known = {name.casefold(): name for name in names.values()} | {key.casefold(): name for key, name in names.items()}
+    cleaned = [label for label in (clean_text(label, 40) for label in labels) if label]
+    listed = [known[label.casefold()] for label in cleaned if label.casefold() in known]
+    return clean_text((listed + cleaned + [""])[0], 40)
+
+
+def _fitting(picture: Picture) -> Picture | None:
+    """The picture scaled to the column, where mail programs will show it and it fits; else none."""
+    url = web_address(picture.url)
+    path = urlsplit(url).path.lower()
+    kind = picture.media_type.partition(";")[0].strip().lower()
+    right_kind = kind in ("image/jpeg", "image/jpg", "image/png") if kind else path.endswith((".jpg", ".jpeg", ".png"))
+    safe = url.startswith("https:") or is_loopback(url)
+    # 4:3 to 2:1, in whole numbers.
+    right_shape = 3 * picture.width >= 4 * picture.height > 0 and picture.width <= 2 * picture.height
+    if not (safe and right_kind and right_shape and picture.width >= PICTURE_WIDTH):
+        return None
+    height = round(picture.height * PICTURE_WIDTH / picture.width)
+    return Picture(url, clean_text(picture.alt), PICTURE_WIDTH, height, kind)
