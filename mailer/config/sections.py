@@ -1,0 +1,165 @@
+"""The sections of the settings that no room below owns. A field's description is its comment in config.example.toml."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from mailer.config.secret_files import SHORTEST_KEY, read_keys
+from mailer.config.values import (
+    Language,
+    Line,
+    Listed,
+    ListId,
+    Mailbox,
+    Name,
+    Network,
+    OptionalMailbox,
+    Origin,
+    Paragraph,
+    PublicAddress,
+    TimeZone,
+    WebAddress,
+)
+
+_DATABASE = re.compile(r"sqlite:///(?!:memory:)[^\s?][^\n]*|postgresql(\+psycopg)?://\S+", re.ASCII)
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and an unknown key in it is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SiteOptions(Section):
+    name: Name = Field(description="The site's name, as readers know it.", examples=["Example Health News"])
+    tagline: Line = Field(default="", description="One line under the name.", examples=["Medical news and research"])
+    url: WebAddress = Field(
+        description="The site's address on the web (http or https).", examples=["https://news.example.org"]
+    )
+    from_name: Line = Field(default="", description="The name that mails come from. Empty: the site's name.")
+    from_address: Mailbox = Field(
+        description="The address that mails come from. Your relay must be allowed to send for its domain.",
+        examples=["digest@news.example.org"],
+    )
+    reply_to: OptionalMailbox = Field(default="", description="Where answers go. Empty: to from_address.")
+    postal_address: Paragraph = Field(
+        default="",
+        description="The postal address in the footer of every mail. The law asks for it (CAN-SPAM, CASL): "
+        "without one, sending is refused.",
+        examples=["Example Health News, 1 Sample Street, Sampleton 12345"],
+    )
+    timezone: TimeZone = Field(
+        default="UTC",
+        description="The time zone of the cadences below and of dates in mails: an IANA name like 'Europe/Berlin'.",
+    )
+    language: Language = Field(default="en", description="The language of the site, as a tag like 'en' or 'pt-BR'.")
+    list_id: ListId = Field(
+        default="",
+        description="The List-Id that mail programs sort by (RFC 2919). Never change it once readers have mail. "
+        "Empty: 'digest.' and the host of url.",
+    )
+
+
+def _database(url: str) -> str:
+    if not _DATABASE.fullmatch(url):
+        raise ValueError("must be like 'sqlite:///mailer.db' or 'postgresql://user:password@host/name'")
+    return url
+
+
+class StoreOptions(Section):
+    # Not shown in a repr: the address of a PostgreSQL database may hold a password.
+    url: Annotated[str, AfterValidator(_database)] = Field(
+        default="sqlite:///mailer.db",
+        repr=False,
+        description="The database. 'sqlite:///mailer.db' is a file beside this one, 'sqlite:////var/lib/mailer.db' one "
+        "anywhere; 'postgresql://user:password@host/name' takes effect with a later release.",
+    )
+
+
+class SelectionOptions(Section):
+    related: int = Field(
+        default=4,
+        ge=0,
+        le=20,
+        description="How many older articles to name under 'Related reading'; 0 turns them off. "
+        "Takes effect with a later release.",
+    )
+
+
+class WebOptions(Section):
+    public_url: PublicAddress = Field(
+        default="",
+        description="Where readers reach the pages of mailer; the links in mails lead there. https; http is for this "
+        "machine only. Empty: the host of the site's url, by https.",
+    )
+    host: Line = Field(
+        default="127.0.0.1", description="The address that the pages are served on. Takes effect with a later release."
+    )
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        description="The port that the pages are served on; 0 is any free one. Takes effect with a later release.",
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], Listed] = Field(
+        default=(),
+        description="Proxies whose X-Forwarded-For is believed, as addresses or networks like '10.0.0.0/8'. "
+        "Takes effect with a later release.",
+    )
+    embed_origins: Annotated[tuple[Origin, ...], Listed] = Field(
+        default=(),
+        description="Sites that may show the sign-up form in a frame, like 'https://www.example.org'. "
+        "Takes effect with a later release.",
+    )
+
+
+class BounceOptions(Section):
+    address: OptionalMailbox = Field(
+        default="", description="The mailbox that bounces come back to. Takes effect with a later release."
+    )
+    verp: bool = Field(
+        default=False,
+        description="A return address of its own for each mail, so that a bounce names its reader; address must take "
+        "'name+anything@…'. Takes effect with a later release.",
+    )
+
+    @model_validator(mode="after")
+    def _verp_has_an_address(self) -> Self:
+        if self.verp and not self.address:
+            raise ValueError("verp = true needs an address")
+        return self
+
+
+def _key(key: SecretStr) -> SecretStr:
+    stripped = key.get_secret_value().strip()
+    if len(stripped) < SHORTEST_KEY:
+        raise ValueError(f"must be keys of at least {SHORTEST_KEY} characters each; `mailer init` makes one")
+    return SecretStr(stripped)
+
+
+def _key_file(path: Path) -> Path:
+    read_keys(path)
+    return path
+
+
+class SecurityOptions(Section):
+    secret_keys: Annotated[tuple[Annotated[SecretStr, AfterValidator(_key)], ...], Listed] = Field(
+        default=(),
+        description="The keys that sign the links in mails, each at least 32 characters of chance. The last one signs, "
+        "all are accepted: to change keys add one at the end, and keep the old ones, or old links die. "
+        "`mailer init` makes the first. Without a key, sending is refused.",
+    )
+    secret_keys_file: Annotated[Path, AfterValidator(_key_file)] | None = Field(
+        default=None,
+        description="Or a file with one key a line, the oldest first, readable by its owner only (0600). "
+        "Blank lines and lines that begin with # don't count.",
+        examples=["secret-keys"],
+    )
+
+    @model_validator(mode="after")
+    def _keys_stand_in_one_place(self) -> Self:
+        if self.secret_keys and self.secret_keys_file:
+            raise ValueError("has both secret_keys and secret_keys_file; keep one, so that it is clear which key signs")
+        return self

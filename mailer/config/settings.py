@@ -1,0 +1,161 @@
+"""All settings together: frozen, checked, and what the rooms below need made from them."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mailer.config.secret_files import read_keys, read_password
+from mailer.config.sections import (
+    BounceOptions,
+    SecurityOptions,
+    SelectionOptions,
+    SiteOptions,
+    StoreOptions,
+    WebOptions,
+)
+from mailer.config.values import CadenceName, Name, TopicId, is_loopback
+from mailer.core.cadence import Cadence, CadenceOptions
+from mailer.core.delivery import DeliveryOptions
+from mailer.core.digest import Site
+from mailer.errors import ConfigError
+from mailer.feeds import FeedOptions
+from mailer.smtp import RelayOptions
+from mailer.templating import ThemeOptions
+
+SHIPPED = {"daily": "daily 07:00", "weekly": "monday 07:00", "monthly": "day 1 07:00"}
+
+
+class Settings(BaseSettings):
+    """What config.toml and the environment say. A section's description is its comment in config.example.toml."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="MAILER_",
+        env_nested_delimiter="__",
+        enable_decoding=False,  # lists are split by their own fields, so that a bad one is a complaint like others
+    )
+
+    site: SiteOptions = Field(description="The publication that the mails speak for.")
+    store: StoreOptions = Field(default=StoreOptions(), description="Where everything is kept.")
+    smtp: RelayOptions = Field(default=RelayOptions(), description="The relay that takes the mails.")
+    delivery: DeliveryOptions = Field(default=DeliveryOptions(), description="How hard a delivery is tried.")
+    cadence: Mapping[CadenceName, CadenceOptions] = Field(
+        default={},
+        validate_default=True,
+        description="How often readers can hear from you. daily, weekly and monthly exist without being written; "
+        "a table [cadence.<name>] adds another, or changes one of these.",
+    )
+    selection: SelectionOptions = Field(default=SelectionOptions(), description="What else goes into a digest.")
+    feeds: FeedOptions = Field(default=FeedOptions(), description="How feeds are fetched.")
+    topics: Mapping[TopicId, Name] = Field(
+        default={},
+        description="What readers can choose from: an id of lower-case letters, digits and dashes, and its name.",
+    )
+    theme: ThemeOptions = Field(default=ThemeOptions(), description="How the mails look.")
+    web: WebOptions = Field(default=WebOptions(), description="The pages that readers see.")
+    bounce: BounceOptions = Field(default=BounceOptions(), description="Mail that comes back.")
+    security: SecurityOptions = Field(default=SecurityOptions(), description="The keys that links are signed with.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the same
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` hands over: nothing reads the process's environment behind its back."""
+        return (init_settings,)
+
+    @field_validator("cadence", mode="before")
+    @classmethod
+    def _shipped_cadences_exist(cls, tables: Any) -> Any:
+        if not isinstance(tables, dict):
+            return tables
+        whole = {name: {"when": when} for name, when in SHIPPED.items()} | tables
+        for name, when in SHIPPED.items():
+            if isinstance(whole[name], dict):
+                whole[name] = {"when": when, **whole[name]}
+        return whole
+
+    @field_validator("smtp")
+    @classmethod
+    def _no_password_goes_in_clear(cls, relay: RelayOptions) -> RelayOptions:
+        if relay.username and not relay.keeps_secrets:
+            raise ValueError('security = "none" would send the password in clear; use "starttls" or "tls"')
+        return relay
+
+    def site_value(self) -> Site:
+        """The publication as templates and header fields want it."""
+        site, theme = self.site, self.theme
+        return Site(
+            name=site.name,
+            url=site.url,
+            from_name=site.from_name or site.name,
+            from_address=site.from_address,
+            public_url=self.web.public_url or _public_origin(site.url),
+            list_id=site.list_id or f"digest.{_host(site.url).replace(':', '-')}",
+            tagline=site.tagline,
+            reply_to=site.reply_to,
+            postal_address=site.postal_address,
+            language=site.language,
+            accent=theme.accent,
+            logo=theme.logo,
+        )
+
+    def cadences(self) -> dict[str, Cadence]:
+        """By name: daily, weekly, monthly first, then the others in the order of the file."""
+        return {name: Cadence.of(name, options, self.site.timezone) for name, options in self.cadence.items()}
+
+    def signing_keys(self) -> tuple[str, ...]:
+        """The signing keys, the oldest first; the last one signs, all verify. Empty where there are none yet."""
+        security = self.security
+        if security.secret_keys_file is None:
+            return tuple(key.get_secret_value() for key in security.secret_keys)
+        try:
+            return read_keys(security.secret_keys_file)
+        except ValueError as wrong:
+            raise ConfigError([f"[security] secret_keys_file {wrong}"]) from None
+
+    def smtp_password(self) -> str:
+        """What signs in to the relay; '' where nothing does. The file counts where no password is given."""
+        written = self.smtp.password.get_secret_value()
+        if written or self.smtp.password_file is None:
+            return written
+        try:
+            return read_password(self.smtp.password_file)
+        except ValueError as wrong:
+            raise ConfigError([f"[smtp] password_file {wrong}"]) from None
+
+
+def why_not_send(settings: Settings) -> list[str]:
+    """Sentences that say why no mail may leave yet; none where it may."""
+    reasons = []
+    if not settings.site.postal_address:
+        reasons.append(
+            "[site] postal_address is missing: the law asks for one in every mail (CAN-SPAM, CASL). "
+            'Write postal_address = "…" under [site].'
+        )
+    if not settings.signing_keys():
+        reasons.append(
+            "[security] has no secret key to sign the links in mails with. Run `mailer init`, or write "
+            'secret_keys = ["…"] under [security], each key at least 32 characters of chance '
+            "(`openssl rand -hex 32` makes one)."
+        )
+    return reasons
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _public_origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "https" or is_loopback(_host(url)):
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"https://{_host(url)}"  # RFC 8058 §3.1 asks for https, whatever the site itself is served by
