@@ -56,7 +56,12 @@ def remove(connection: Connection, feed_id: int) -> bool:
     return found.rowcount == 1
 
 
-def note(connection: Connection, feed_id: int, **values: Any) -> None:
+def is_free(connection: Connection, url: str) -> bool:
+    """Whether no feed has this address yet."""
+    return connection.execute(select(feeds.c.id).where(feeds.c.url == url)).first() is None
+
+
+def note(connection: Connection, feed_id: int, /, **values: Any) -> None:
     """Remember how a poll went: any columns of the table."""
     connection.execute(update(feeds).where(feeds.c.id == feed_id).values(**values))
 

@@ -1,0 +1,160 @@
+"""The one place where parts meet: settings become a database, a relay, templates, keys and a clock."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mailer.config import Settings, why_not_send
+from mailer.core.cadence import Cadence, zone_named
+from mailer.core.personal import Stationery
+from mailer.core.tokens import fingerprint
+from mailer.errors import InputError, Refused
+from mailer.flows.delivering import Report, Run, drain, the_one_sender
+from mailer.flows.ingesting import Source
+from mailer.flows.planning import Composer, Planned, plan
+from mailer.smtp import Relay
+from mailer.store.database import Database
+from mailer.templating import Templates
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time: the machine's, moved by a fixed distance (`--now`), and ticking on from there."""
+
+    offset: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    @classmethod
+    def at(cls, moment: datetime) -> "Clock":
+        """A clock that shows this aware moment now."""
+        return cls(moment - datetime.now(UTC))
+
+
+def draw() -> str:
+    """32 hexadecimal digits that nobody could foresee."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a front door hands to a flow, made from the settings when it is asked for."""
+
+    settings: Settings
+    clock: Clock
+    draw: Callable[[], str] = draw
+    chance: Callable[[], float] = random.random
+
+    def open_database(self) -> Database:
+        """Raises StoreError, SchemaError."""
+        return Database(self.settings.store.url)
+
+    def cadences(self) -> dict[str, Cadence]:
+        return self.settings.cadences()
+
+    def cadence(self, name: str) -> Cadence:
+        """Raises InputError with the names there are."""
+        known = self.cadences()
+        if name not in known:
+            raise InputError(f"There is no cadence '{name}'. There are: {', '.join(known)}.")
+        return known[name]
+
+    def composer(self) -> Composer:
+        """Raises TemplateError."""
+        return Composer(self.settings.site_value(), self.settings.topics, Templates(self.settings.theme))
+
+    def keys(self) -> tuple[str, ...]:
+        """The signing keys, for what can't go without. Raises Refused."""
+        keys = self.settings.signing_keys()
+        if not keys:
+            raise Refused("\n".join(why_not_send(self.settings)))
+        return keys
+
+    def stationery(self) -> Stationery:
+        """Raises Refused where there are no keys."""
+        site = self.settings.site
+        return Stationery(
+            sender=site.from_address,
+            keys=self.keys(),
+            zone=zone_named(site.timezone),
+            today=self.clock().astimezone(zone_named(site.timezone)).date(),
+        )
+
+    def relay(self) -> Relay:
+        """Raises ConfigError where the password's file can't be read."""
+        return Relay(
+            self.settings.smtp,
+            password=self.settings.smtp_password(),
+            reply_timeout=self.settings.delivery.reply_timeout.total_seconds(),
+        )
+
+    def source(self) -> Source:
+        """How feeds are fetched."""
+        longest = max(cadence.typical_period() for cadence in self.cadences().values())
+        return Source(self.settings.feeds, self.settings.site.url, longest)
+
+    def fingerprints(self, email: str) -> tuple[str, ...]:
+        """An address's keyed hashes, one for every key in use."""
+        return tuple(fingerprint(email, key) for key in self.settings.signing_keys())
+
+    def fingerprint(self, email: str) -> str:
+        """An address's keyed hash under the newest key."""
+        return fingerprint(email, self.keys()[-1])
+
+    async def plan(self, database: Database, cadence: Cadence) -> Planned:
+        """`planning.plan` with these parts."""
+        return await plan(
+            database,
+            cadence,
+            now=self.clock(),
+            composer=self.composer(),
+            keys=self.keys(),
+            draw=self.draw,
+            max_age=self.settings.delivery.max_age,
+        )
+
+    async def drain(
+        self,
+        database: Database,
+        run: Run,
+        *,
+        report: Report,
+        stop: asyncio.Event,
+        note: str,
+        tell: Callable[[str], None],
+    ) -> None:
+        """`delivering.drain` with these parts, as the one sender. `note`: who we are; `tell`: hears who sends."""
+        stationery, relay = self.stationery(), self.relay()
+        async with the_one_sender(database, note, tell, stop):
+            await drain(
+                database,
+                relay,
+                run=run,
+                stationery=stationery,
+                options=self.settings.delivery,
+                connections=self.settings.smtp.connections,
+                clock=self.clock,
+                chance=self.chance,
+                fingerprint=self.fingerprint,
+                stop=stop,
+                report=report,
+            )
+
+    def refuse_to_send(self) -> None:
+        """Raises Refused with every reason why no mail may leave yet."""
+        reasons = why_not_send(self.settings)
+        if reasons:
+            raise Refused("\n".join(reasons))
+
+
+def moment_of(text: str, timezone: str) -> datetime:
+    """The aware moment that `--now` names; without an offset it is the site's local time. Raises InputError."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(f"--now {text!r} is no time. Write it like 2026-11-23T08:00 or 2026-11-23T07:00Z.") from None
+    return found.replace(tzinfo=zone_named(timezone)) if found.tzinfo is None else found
