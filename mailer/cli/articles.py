@@ -1,0 +1,144 @@
+"""`mailer articles`: what the digests are made of."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mailer.cli.output import JSON, complain, say, show_json, show_table, when
+from mailer.cli.session import NOW, parts, run
+
+if TYPE_CHECKING:
+    from mailer.core.article import Article
+
+app = typer.Typer(no_args_is_help=True, help="The articles that digests are made of.", rich_markup_mode=None)
+
+ID = typer.Argument(metavar="ID")
+
+
+@app.command("import")
+def import_articles(
+    context: typer.Context,
+    file: Path = typer.Argument(metavar="FILE", help="JSON, JSON Lines, CSV, JSON Feed or Markdown (front matter)."),
+    archive: bool = typer.Option(False, "--archive", help="Keep them as known: they are never mailed."),
+    now: str = NOW,
+    as_json: bool = JSON,
+) -> None:
+    """Take in the articles of a file. What can't be read is listed, the rest goes in; then the exit code is 1."""
+    from mailer.flows import ingesting
+
+    made = parts(context, now)
+    done = run(made, lambda database: ingesting.import_articles(database, file, archive=archive, now=made.clock()))
+    if as_json:
+        show_json({"new": done.new, "changed": done.changed, "refused": done.refused})
+    else:
+        say(f"{done.new} new, {done.changed} changed, {len(done.refused)} refused.")
+        for sentence in done.refused:
+            complain(sentence)
+    if done.refused:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_articles(
+    context: typer.Context,
+    limit: int = typer.Option(50, "--limit", min=1, help="How many, the newest first."),
+    as_json: bool = JSON,
+) -> None:
+    """Show the articles, the last taken in first."""
+    from mailer.store import articles
+
+    made = parts(context)
+    found = run(made, lambda database: database.read(articles.latest, limit))
+    if as_json:
+        show_json([_document(article) for article in found])
+        return
+    zone = made.settings.site.timezone
+    show_table(
+        ("Id", "Published", "Topics", "State", "Title"),
+        [
+            (item.seq, when(item.draft.published, zone), ", ".join(item.draft.topics), _state(item), item.draft.title)
+            for item in found
+        ],
+        empty="No articles yet. Add a feed: mailer feeds add URL",
+    )
+
+
+@app.command()
+def show(context: typer.Context, article: int = ID, as_json: bool = JSON) -> None:
+    """Show one article as it was taken in."""
+    from mailer.errors import NotFound
+    from mailer.store import articles
+
+    made = parts(context)
+    found = run(made, lambda database: database.read(articles.by_seq, [article]))
+    if not found:
+        raise NotFound(f"There is no article {article}. `mailer articles list` shows them.")
+    document = _document(found[0])
+    if as_json:
+        show_json(document)
+        return
+    document["published"] = when(found[0].draft.published, made.settings.site.timezone)
+    picture = found[0].draft.picture
+    document["image"] = picture.url if picture else ""
+    for key, value in document.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        say(f"{key:<12}{shown}")
+
+
+@app.command()
+def hide(context: typer.Context, article: int = ID, as_json: bool = JSON) -> None:
+    """Keep an article out of editions that are not planned yet."""
+    from mailer.flows import editing
+
+    run(parts(context), lambda database: editing.hide(database, article))
+    _done(article, "hidden", "It is in no edition planned from now on.", as_json=as_json)
+
+
+@app.command()
+def pin(context: typer.Context, article: int = ID, as_json: bool = JSON) -> None:
+    """Put an article on top of the next edition of each cadence."""
+    from mailer.flows import editing
+
+    made = parts(context)
+    run(made, lambda database: editing.pin(database, article, list(made.cadences())))
+    _done(article, "pinned", "It leads the next edition of each cadence that has it.", as_json=as_json)
+
+
+def _done(article: int, word: str, sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"id": article, word: True})
+    else:
+        say(f"Article {article} is {word}. {sentence}")
+
+
+def _state(article: "Article") -> str:
+    if article.hidden:
+        return "hidden"
+    if article.known:
+        return "known"
+    return "pinned" if article.pins else ""
+
+
+def _document(article: "Article") -> dict[str, Any]:
+    draft = article.draft
+    picture = draft.picture
+    return {
+        "id": article.seq,
+        "origin": article.origin,
+        "guid": draft.guid,
+        "title": draft.title,
+        "url": draft.link,
+        "published": draft.published,
+        "author": draft.author,
+        "topics": list(draft.topics),
+        "language": draft.language,
+        "minutes": draft.minutes,
+        "image": {"url": picture.url, "alt": picture.alt, "width": picture.width, "height": picture.height}
+        if picture
+        else None,
+        "hidden": article.hidden,
+        "known": article.known,
+        "pinned": list(article.pins),
+        "summary": draft.summary,
+    }

@@ -1,0 +1,42 @@
+"""`mailer config`: are the settings right, and what could be set."""
+
+import typer
+
+from mailer.cli.output import JSON, complain, say, show_json
+from mailer.cli.session import parts, settings_path
+
+app = typer.Typer(no_args_is_help=True, help="Check the settings.", rich_markup_mode=None)
+
+
+@app.command()
+def check(context: typer.Context, as_json: bool = JSON) -> None:
+    """List every wrong or unknown key, with what is allowed, and what keeps mails from being sent."""
+    from mailer.config import why_not_send
+    from mailer.errors import ConfigError, TemplateError
+
+    complaints: list[str] = []
+    try:
+        made = parts(context)
+        complaints = why_not_send(made.settings)
+        made.composer()
+    except ConfigError as error:
+        complaints = list(error.complaints)
+    except TemplateError as error:
+        complaints = [*complaints, str(error)]
+    if as_json:
+        show_json({"ok": not complaints, "complaints": complaints})
+    else:
+        for complaint in complaints:
+            complain(complaint)
+        if not complaints:
+            say(f"{settings_path(context) or 'The settings'}: all right.")
+    if complaints:
+        raise typer.Exit(2)
+
+
+@app.command()
+def example() -> None:
+    """Print an example with every key there is, its default and what it does."""
+    from mailer.config import example as text
+
+    typer.echo(text(), nl=False)

@@ -1,0 +1,270 @@
+"""What `mailer send` does, and how it tells of it. Imported by the command when it runs."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import uvloop
+
+from mailer.cli.editions import edition_document, states_in_words
+from mailer.cli.output import complain, say, show_json, tell, when
+from mailer.cli.progress import watched
+from mailer.core.cadence import Cadence
+from mailer.core.subscription import clean_address
+from mailer.errors import InputError, RelayDown
+from mailer.flows import planning
+from mailer.flows.delivering import Report, Run
+from mailer.flows.planning import Planned, Prospect
+from mailer.store import editions, stats
+from mailer.store.database import Database
+from mailer.store.editions import Edition
+from mailer.wiring import Parts
+
+NAMED = 20
+"""How many who were not reached are named on the terminal; `editions show` has the rest."""
+
+T = TypeVar("T")
+
+
+def rehearse(made: Parts, cadence: str, *, as_json: bool) -> None:
+    """Say what would be sent to how many."""
+    chosen = _chosen(made, cadence)
+
+    async def look(database: Database) -> list[Prospect]:
+        composer = made.composer()
+        return [await planning.look_ahead(database, one, now=made.clock(), composer=composer) for one in chosen]
+
+    found = _run(made, look)
+    if as_json:
+        documents = [_prospect_document(prospect) for prospect in found]
+        show_json(documents[0] if cadence else {"editions": documents})
+        return
+    for prospect in found:
+        say(_prospect_in_words(prospect, made.settings.site.timezone))
+
+
+def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) -> int:
+    """Send one copy to one address. Returns the exit code."""
+    try:
+        clean = clean_address(address)
+    except ValueError as error:
+        raise InputError(f"--to {address}: {error}") from None
+    chosen = made.cadence(cadence)
+
+    async def work(database: Database, stop: asyncio.Event) -> tuple[int | None, Report]:
+        report = Report()
+        queued = await planning.queue_test_copy(
+            database,
+            chosen,
+            clean,
+            now=made.clock(),
+            composer=made.composer(),
+            draw=made.draw,
+            max_age=made.settings.delivery.max_age,
+        )
+        if queued is not None:
+            run = Run(transactional=True)
+            await made.drain(database, run, report=report, stop=stop, note="mailer send --to", tell=tell)
+        return queued, report
+
+    queued, report = _run_stoppable(made, work)
+    if as_json:
+        show_json({"cadence": cadence, "to": clean, "sent": bool(report.sent), **_report_document(report)})
+    elif queued is None:
+        say("There is nothing new: no test copy was sent.")
+    elif report.sent:
+        say(f"Sent a test copy to {clean}.")
+    return _concluded(report, made.settings.site.timezone, quiet=as_json)
+
+
+def send_due(made: Parts, cadence: str, *, limit: int | None, wait: bool, as_json: bool) -> int:
+    """Plan and send one cadence, or whatever is due. Returns the exit code."""
+    chosen = _chosen(made, cadence)
+    note = f"mailer send --cadence {cadence}" if cadence else "mailer send"
+
+    report = Report()
+
+    async def work(database: Database, stop: asyncio.Event) -> _Outcome:
+        planned = [await made.plan(database, one) for one in chosen]
+        edition = planned[0].edition if cadence else None
+        if edition is not None or not cadence:
+            run = Run(edition=edition.id if edition else None, limit=limit, wait=wait)
+            async with watched(database, run, report):
+                await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
+        shown = await _stands(database, planned, report, only=bool(cadence))
+        return _Outcome(planned, shown, await database.read(stats.unfinished))
+
+    outcome = _run_stoppable(made, work)
+    planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
+    zone = made.settings.site.timezone
+    if as_json:
+        documents = [edition_document(edition, states) for edition, states in shown]
+        details = {"next_due": min(one.next_due for one in planned), "waiting": waiting, **_report_document(report)}
+        if cadence:
+            blank = {"id": None, "cadence": cadence, "period": planned[0].period, "state": "empty", "planned": 0}
+            show_json((documents[0] if documents else blank) | details)
+        else:
+            show_json({"editions": documents} | details)
+    else:
+        for line in _planned_in_words(planned, shown, report, zone):
+            say(line)
+        if waiting and not report.missed:
+            counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in waiting.items())
+            say(f"Still waiting: {counts}.")
+    return _concluded(report, zone, quiet=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How a run ended: what was planned, the editions it was about as they stand now, and what waits anywhere."""
+
+    planned: list[Planned]
+    shown: list[tuple[Edition, dict[str, int]]]
+    waiting: dict[str, int]
+
+
+def _chosen(made: Parts, cadence: str) -> list[Cadence]:
+    return [made.cadence(cadence)] if cadence else list(made.cadences().values())
+
+
+async def _stands(
+    database: Database, planned: Sequence[Planned], report: Report, *, only: bool
+) -> list[tuple[Edition, dict[str, int]]]:
+    """The editions this run was about, as they stand now."""
+    ids = {one.edition.id for one in planned if one.edition is not None and (only or one.fresh)}
+    found = []
+    for edition_id in sorted(ids | set(report.finished)):
+        edition = await database.read(editions.by_id, edition_id)
+        if edition is not None:
+            found.append((edition, await database.read(stats.states, edition_id)))
+    return found[:1] if only and not ids else found
+
+
+def _planned_in_words(
+    planned: Sequence[Planned], shown: Sequence[tuple[Edition, dict[str, int]]], report: Report, zone: str
+) -> Iterable[str]:
+    """A line or two for each edition."""
+    stands = {edition.id: (edition, states) for edition, states in shown}
+    for one in planned:
+        due = f"The next one is due {when(one.next_due, zone)}."
+        edition = one.edition
+        if edition is None:
+            if len(planned) == 1:
+                yield f"Nobody to send {one.period} to: this cadence has no active reader. {due}"
+            continue
+        name = f"{edition.cadence} {edition.period}"
+        if edition.state == "empty":
+            why = "held back: fewer articles than min_articles" if one.held_back else "nothing new"
+            yield f"{name}: {why}, so nothing is sent. {due}"
+        elif edition.id in stands:
+            edition, states = stands[edition.id]
+            done = not one.fresh and not report.outcomes
+            already = "already sent" if edition.state == "done" else edition.state
+            yield f"{name}: {already if done else edition.state}. {states_in_words(edition.planned, states)}. {due}"
+    for edition, states in shown:
+        if edition.id not in {one.edition.id for one in planned if one.edition is not None}:
+            yield f"{edition.cadence} {edition.period}: {edition.state}. {states_in_words(edition.planned, states)}."
+
+
+def _concluded(report: Report, zone: str, *, quiet: bool) -> int:
+    """Name who was not reached and why, and give the exit code. Raises RelayDown."""
+    if report.missed:
+        complain(f"{report.missed:,} not reached in this run:")
+        for who in list(report.unreached.values())[:NAMED]:
+            again = f"; looked at again {when(who.next_at, zone)}" if who.next_at else ""
+            complain(f"  {who.address}: {who.state.replace('_', ' ')}, {who.said}{again}")
+        if report.missed > NAMED:
+            complain(f"  and {report.missed - NAMED:,} more: mailer editions show ID")
+    if report.stopped:
+        complain("Stopped as asked. Run the same command again to go on.")
+    if report.down:
+        since = f" (since {when(report.down_since, zone)})" if report.down_since else ""
+        sentence = f"The relay is down{since}: {report.down}. Nobody counts as failed for it; run this again later."
+        if quiet:
+            complain(sentence)
+            return RelayDown.exit_code
+        raise RelayDown(sentence)
+    return 1 if report.missed or report.stopped else 0
+
+
+def _prospect_in_words(prospect: Prospect, zone: str) -> str:
+    name = f"{prospect.cadence.name} {prospect.period}"
+    due = f"The next one is due {when(prospect.next_due, zone)}."
+    if prospect.made is not None:
+        return f"{name}: made already ({prospect.made.state}, {prospect.made.planned:,} readers). {due}"
+    arrangement = prospect.arrangement
+    if arrangement is None or not arrangement.batches:
+        return f"{name}: nothing would be sent. {due}"
+    lines = [f"{name}: would go to {arrangement.readers:,} readers. Due since {when(prospect.due, zone)}."]
+    for batch in arrangement.batches:
+        lines.append(f"  {batch.readers:,} readers, {batch.pick.total} articles:")
+        lines += [f"    {article.draft.title}" for article in batch.pick.articles[:5]]
+        if batch.pick.total > 5:  # noqa: PLR2004  # enough to know it by
+            lines.append(f"    and {batch.pick.total - 5} more")
+    return "\n".join(lines)
+
+
+def _prospect_document(prospect: Prospect) -> dict[str, Any]:
+    arrangement = prospect.arrangement
+    batches = arrangement.batches if arrangement else ()
+    return {
+        "cadence": prospect.cadence.name,
+        "period": prospect.period,
+        "state": prospect.made.state if prospect.made else ("planning" if batches else "empty"),
+        "planned": prospect.made.planned if prospect.made else (arrangement.readers if arrangement else 0),
+        "due_at": prospect.due,
+        "next_due": prospect.next_due,
+        "dry_run": True,
+        "variants": [
+            {
+                "readers": batch.readers,
+                "articles": [article.seq for article in batch.pick.articles],
+                "more": batch.pick.more,
+            }
+            for batch in batches
+        ],
+    }
+
+
+def _report_document(report: Report) -> dict[str, Any]:
+    return {
+        "sent": report.sent,
+        "not_reached": [
+            {"address": who.address, "state": who.state, "said": who.said, "next_at": who.next_at}
+            for who in report.unreached.values()
+        ],
+        "stopped": report.stopped,
+        "relay_down": report.down or None,
+    }
+
+
+def _run(made: Parts, work: Callable[[Database], Awaitable[T]]) -> T:
+    async def go() -> T:
+        return await work(database)
+
+    with made.open_database() as database:
+        return asyncio.run(go())
+
+
+def _run_stoppable(made: Parts, work: Callable[[Database, asyncio.Event], Awaitable[T]]) -> T:
+    """Run with a stop event: the first SIGTERM or Ctrl-C ends cleanly, the second at once."""
+
+    async def go() -> T:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def asked() -> None:
+            if not stop.is_set():
+                tell("Stopping after the messages that are on their way; once more to stop at once.")
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked)
+        return await work(database, stop)
+
+    with made.open_database() as database:
+        return uvloop.run(go())

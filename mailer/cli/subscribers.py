@@ -1,0 +1,345 @@
+"""`mailer subscribers`: who reads, and how often."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mailer.cli.output import JSON, complain, say, show_json, show_table, tell, when
+from mailer.cli.session import parts, run
+from mailer.errors import InputError, NotFound, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.core.subscription import Subscriber
+    from mailer.flows.importing import ImportReport
+    from mailer.wiring import Parts
+
+app = typer.Typer(no_args_is_help=True, help="The readers.", rich_markup_mode=None)
+
+ADDRESS = typer.Argument(metavar="ADDRESS")
+CONSENT = typer.Option("", "--consent", metavar="TEXT", help='How they consented: "asked at the desk, 3 May 2026".')
+CONFIRMED = typer.Option(False, "--confirmed", help="They have agreed already; needs --consent.")
+TOPIC = typer.Option(None, "--topic", metavar="T", help="A topic, by id or name; may be given several times.")
+NAMED = 20
+"""Refused rows named on the terminal; --json has more."""
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    address: str = ADDRESS,
+    cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
+    topic: list[str] = TOPIC,
+    timezone: str = typer.Option("", "--timezone", metavar="Z", help="Their time zone; default: the site's."),
+    confirmed: bool = CONFIRMED,
+    consent: str = CONSENT,
+    as_json: bool = JSON,
+) -> None:
+    """Add one reader who has agreed to it. No mail is sent."""
+    from mailer.core.subscription import Newcomer, clean_address, clean_cadence, clean_timezone, clean_topics
+    from mailer.flows import subscribing
+
+    _require_consent(confirmed, consent)
+    made = parts(context)
+    newcomer = Newcomer(
+        email=_checked(clean_address, address, address),
+        cadence=_checked(lambda text: clean_cadence(text, made.cadences()), cadence, "--cadence"),
+        timezone=_checked(clean_timezone, timezone, "--timezone"),
+        topics=_topics(made, topic, clean_topics),
+    )
+    reader = run(
+        made,
+        lambda database: subscribing.add(
+            database, newcomer, now=made.clock(), statement=consent, fingerprints=made.fingerprints
+        ),
+    )
+    if as_json:
+        show_json(_document(reader))
+    else:
+        say(f"Added {reader.email}: {_in_words(made, reader)}.")
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    address: str = ADDRESS,
+    cadence: str = typer.Option("", "--cadence", help="How often from now on."),
+    topic: list[str] = typer.Option(None, "--topic", metavar="T", help="These topics from now on; 'all' for all."),
+    timezone: str = typer.Option("", "--timezone", metavar="Z", help="Their time zone."),
+    pause_until: str = typer.Option("", "--pause-until", metavar="DATE", help="No digests before this day."),
+    resume: bool = typer.Option(False, "--resume", help="End a pause now."),
+    as_json: bool = JSON,
+) -> None:
+    """Change how often, what, or when a reader gets digests. No mail is sent."""
+    from mailer.core.subscription import clean_address, clean_cadence, clean_timezone, clean_topics
+    from mailer.flows import subscribing
+
+    made = parts(context)
+    email = _checked(clean_address, address, address)
+    wanted = None if not topic else () if topic in (["all"], [""]) else _topics(made, topic, clean_topics)
+    new_cadence = _checked(lambda text: clean_cadence(text, made.cadences()), cadence, "--cadence") if cadence else None
+    new_zone = _checked(clean_timezone, timezone, "--timezone") if timezone else None
+    until = _day(pause_until, new_zone or made.settings.site.timezone) if pause_until else None
+    reader = run(
+        made,
+        lambda database: subscribing.change(
+            database,
+            email,
+            now=made.clock(),
+            cadence=new_cadence,
+            topics=wanted,
+            timezone=new_zone,
+            pause_until=until,
+            resume=resume,
+        ),
+    )
+    if as_json:
+        show_json(_document(reader))
+    else:
+        say(f"{reader.email}: {_in_words(made, reader)}.")
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Path = typer.Argument(metavar="FILE.csv", help="Columns email, cadence, timezone, topics, name, language."),
+    cadence: str = typer.Option("", "--cadence", help="For rows without one."),
+    confirmed: bool = CONFIRMED,
+    consent: str = CONSENT,
+    as_json: bool = JSON,
+) -> None:
+    """Add the readers of a CSV file who have agreed to it. Refused rows are listed, the rest goes in; then exit code 1.
+
+    Nobody who has unsubscribed, bounced, complained or is suppressed comes back. No mail is sent.
+    """
+    from mailer.flows import importing
+
+    _require_consent(confirmed, consent)
+    made = parts(context)
+    last = [0]
+
+    def progress(report: "ImportReport") -> None:
+        if report.added - last[0] >= 100_000:  # noqa: PLR2004  # a line every second or so
+            last[0] = report.added
+            tell(f"{report.added:,} added, {100 * report.done // max(report.size, 1)} % of the file read")
+
+    report = run(
+        made,
+        lambda database: importing.import_subscribers(
+            database,
+            file,
+            now=made.clock(),
+            cadences=made.cadences(),
+            topics=made.settings.topics,
+            default_cadence=cadence,
+            statement=consent,
+            fingerprints=made.fingerprints,
+            progress=progress,
+        ),
+    )
+    if as_json:
+        refused = [{"line": one.line, "email": one.text, "reason": one.reason} for one in report.refused]
+        show_json(
+            {
+                "added": report.added,
+                "already": report.already,
+                "refused": report.refused_count,
+                "refusals": refused,
+            }
+        )
+    else:
+        say(f"{report.added:,} added, {report.already:,} there already, {report.refused_count:,} refused.")
+        for one in report.refused[:NAMED]:
+            complain(f"{file}, line {one.line}: {one.text}: {one.reason}")
+        if report.refused_count > NAMED:
+            complain(f"and {report.refused_count - NAMED:,} more; --json names them")
+    if report.refused_count:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    state: str = typer.Option("", "--state", help="Only these: active, paused, unsubscribed, bounced, …"),
+    cadence: str = typer.Option("", "--cadence", help="Only these."),
+    limit: int = typer.Option(1000, "--limit", min=1, help="How many at most."),
+    as_json: bool = JSON,
+) -> None:
+    """Show the readers, in order of joining."""
+    from mailer.store import subscribers
+
+    made = parts(context)
+    found = run(
+        made,
+        lambda database: database.read(subscribers.page, state=state or None, cadence=cadence or None, limit=limit),
+    )
+    if as_json:
+        show_json([_document(reader) for reader in found])
+        return
+    zone = made.settings.site.timezone
+    show_table(
+        ("Address", "State", "Cadence", "Topics", "Time zone", "Joined"),
+        [
+            (
+                reader.email,
+                reader.state,
+                reader.cadence,
+                ", ".join(reader.topics) or "all",
+                reader.timezone,
+                when(reader.joined_at, zone),
+            )
+            for reader in found
+        ],
+        empty="No readers yet. Add one: mailer subscribers add ADDRESS --cadence weekly --confirmed --consent TEXT",
+    )
+
+
+@app.command()
+def show(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON) -> None:
+    """Show one reader, how they consented, and what they were sent."""
+    from mailer.core.subscription import clean_address
+    from mailer.store import stats, subscribers
+
+    made = parts(context)
+    email = _checked(clean_address, address, address)
+    reader = run(made, lambda database: database.read(subscribers.find, email))
+    if reader is None:
+        raise NotFound(f"{email} is not among the subscribers.")
+    consent = run(made, lambda database: database.read(subscribers.consent_of, reader.id))
+    sent = run(made, lambda database: database.read(stats.history, reader.id))
+    if as_json:
+        events = [
+            {"at": at, "event": event, "route": route, "statement": statement, "detail": detail}
+            for at, event, route, statement, detail in consent
+        ]
+        deliveries = [
+            {
+                "edition": edition,
+                "cadence": cadence,
+                "period": period,
+                "subject": subject,
+                "state": state,
+                "reason": reason,
+                "at": settled,
+            }
+            for edition, cadence, period, subject, state, reason, settled in sent
+        ]
+        show_json(_document(reader) | {"consent": events, "deliveries": deliveries})
+        return
+    zone = made.settings.site.timezone
+    say(f"{reader.email}: {_in_words(made, reader)}")
+    for at, event, route, statement, detail in consent:
+        say(f"  {when(at, zone)}  {event} by {route}{_tail(detail)}{_tail(statement)}")
+    if sent:
+        say("")
+    for _, cadence, period, subject, state, reason, settled in sent:
+        say(f"  {when(settled, zone):<16}  {cadence} {period}  {state}{_tail(reason)}  {subject}")
+
+
+@app.command()
+def remove(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON) -> None:
+    """Unsubscribe a reader. They get nothing more, and no import brings them back. No mail is sent."""
+    from mailer.core.subscription import clean_address
+    from mailer.flows import subscribing
+
+    made = parts(context)
+    email = _checked(clean_address, address, address)
+    gone = run(made, lambda database: subscribing.leave(database, email, now=made.clock(), route="cli"))
+    if as_json:
+        show_json(_document(gone.subscriber))
+    elif gone.already:
+        say(f"{email} was {gone.subscriber.state} already.")
+    else:
+        say(f"{email} is unsubscribed.")
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    file: str = typer.Argument(metavar="FILE.csv", help="Where to; - for standard output."),
+    state: str = typer.Option("", "--state", help="Only these: active, paused, unsubscribed, bounced, …"),
+    cadence: str = typer.Option("", "--cadence", help="Only these."),
+    as_json: bool = JSON,
+) -> None:
+    """Write the readers into a CSV file, readable by you alone and safe in spreadsheets."""
+    from mailer.flows import importing
+
+    if file == "-" and as_json:
+        raise InputError("--json and - both want standard output; name a file.")
+    made = parts(context)
+    target = sys.stdout if file == "-" else Path(file)
+    count = run(
+        made,
+        lambda database: importing.export_subscribers(database, target, state=state or None, cadence=cadence or None),
+    )
+    if as_json:
+        show_json({"file": file, "readers": count})
+    elif file != "-":
+        say(f"Wrote {count:,} readers to {file}.")
+
+
+def _require_consent(confirmed: bool, consent: str) -> None:
+    """Until there are pages to confirm on, only people who have agreed already can come in."""
+    if not confirmed:
+        raise Refused(
+            "Readers can't confirm by mail yet: the pages for it come with a later release. "
+            'If they have agreed already, say --confirmed --consent "how and when".'
+        )
+    if not consent.strip():
+        raise InputError('--confirmed needs --consent "how and when they agreed"; it is kept as the proof.')
+
+
+def _checked(check: "Callable[[str], str]", text: str, what: str) -> str:
+    try:
+        return check(text)
+    except ValueError as error:
+        raise InputError(f"{what}: {error}") from None
+
+
+def _topics(made: "Parts", wanted: "list[str] | None", check: "Callable[..., tuple[str, ...]]") -> tuple[str, ...]:
+    try:
+        return check(wanted or [], made.settings.topics)
+    except ValueError as error:
+        raise InputError(f"--topic: {error}") from None
+
+
+def _day(text: str, timezone: str) -> datetime:
+    """The beginning of a day in a time zone, or the moment itself where one is given."""
+    from mailer.core.cadence import zone_named
+
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(f"--pause-until {text!r} is no date. Write it like 2026-12-24.") from None
+    return (found.replace(tzinfo=zone_named(timezone)) if found.tzinfo is None else found).astimezone(UTC)
+
+
+def _in_words(made: "Parts", reader: "Subscriber") -> str:
+    parts_ = [str(reader.state), reader.cadence, f"topics: {', '.join(reader.topics) or 'all'}"]
+    if reader.timezone:
+        parts_.append(reader.timezone)
+    if reader.paused_until:
+        parts_.append(f"until {when(reader.paused_until, reader.timezone or made.settings.site.timezone)}")
+    return ", ".join(parts_)
+
+
+def _tail(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _document(reader: "Subscriber") -> dict[str, Any]:
+    return {
+        "email": reader.email,
+        "state": reader.state,
+        "cadence": reader.cadence,
+        "topics": list(reader.topics),
+        "timezone": reader.timezone,
+        "name": reader.name,
+        "language": reader.language,
+        "joined_at": reader.joined_at,
+        "paused_until": reader.paused_until,
+    }
