@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from mailer.core.delivery import GIVEN, NOT_ON_THE_WIRE, UNFINISHED, EditionState
@@ -14,7 +14,7 @@ from mailer.core.selection import Group, Share
 from mailer.store import articles as article_store
 from mailer.store.editions import Edition, Variant, add_variant, by_id, find
 from mailer.store.instant import to_moment, to_number
-from mailer.store.tables import deliveries, editions
+from mailer.store.tables import deliveries, editions, subscribers
 
 
 class AudienceChanged(Exception):
@@ -74,19 +74,47 @@ WHERE s.cadence = :cadence AND (s.state = 'active' OR (s.state = 'paused' AND s.
 """
 
 
+def _is_open(connection: Connection) -> bool:
+    """Whether some edition is not done, so that readers' rows don't say all."""
+    asked = text("SELECT 1 FROM editions WHERE done_at IS NULL AND planned > 0 LIMIT 1")
+    return connection.execute(asked).first() is not None
+
+
 def _audience(connection: Connection) -> str:
-    open_ones = connection.execute(text("SELECT 1 FROM editions WHERE done_at IS NULL AND planned > 0 LIMIT 1")).first()
-    return _AUDIENCE if open_ones else _AUDIENCE_SETTLED
+    return _AUDIENCE if _is_open(connection) else _AUDIENCE_SETTLED
+
+
+# The same, grouped by the columns of ix_subscribers_due in their order: a walk along the index, without a sort.
+_GROUPS_SETTLED = """
+SELECT lo, since, newcomer, interest_set_id, language, sum(readers) AS readers FROM (
+    SELECT coalesce(s.given, s.start, -1) AS lo,
+           CASE WHEN s.given IS NULL THEN coalesce(s.start_since, -1) ELSE -1 END AS since,
+           CASE WHEN s.given IS NULL THEN 1 ELSE 0 END AS newcomer,
+           s.interest_set_id, s.language, count(*) AS readers
+    FROM subscribers s WHERE s.cadence = :cadence AND s.state = 'active'
+    GROUP BY s.given, s.start, s.start_since, s.interest_set_id, s.language
+    UNION ALL
+    SELECT coalesce(s.given, s.start, -1), CASE WHEN s.given IS NULL THEN coalesce(s.start_since, -1) ELSE -1 END,
+           CASE WHEN s.given IS NULL THEN 1 ELSE 0 END, s.interest_set_id, s.language, count(*)
+    FROM subscribers s WHERE s.cadence = :cadence AND s.state = 'paused' AND s.paused_until <= :now
+    GROUP BY s.given, s.start, s.start_since, s.interest_set_id, s.language
+) GROUP BY lo, since, newcomer, interest_set_id, language
+"""
 
 
 def groups(connection: Connection, cadence: str, now: datetime) -> list[Group]:
     """Who is due an edition of this cadence now, by what they are due."""
+    grouped = (
+        f"SELECT lo, since, newcomer, interest_set_id, language, count(*) AS readers FROM ({_AUDIENCE}) "  # noqa: S608
+        "GROUP BY lo, since, newcomer, interest_set_id, language"
+        if _is_open(connection)
+        else _GROUPS_SETTLED
+    )
     rows = connection.execute(
+        # Joined after grouping, or it would be done a million times.
         text(
-            f"SELECT a.lo, a.since, a.newcomer, a.interest_set_id, i.topics, a.language, count(*) AS readers "  # noqa: S608
-            f"FROM ({_audience(connection)}) a JOIN interest_sets i ON i.id = a.interest_set_id "
-            "GROUP BY a.lo, a.since, a.newcomer, a.interest_set_id, i.topics, a.language "
-            "ORDER BY a.lo, a.since, a.interest_set_id, a.language"
+            f"SELECT g.*, i.topics FROM ({grouped}) g JOIN interest_sets i ON i.id = g.interest_set_id "  # noqa: S608
+            "ORDER BY g.lo, g.since, g.interest_set_id, g.language"
         ),
         {"cadence": cadence, "now": to_number(now)},
     )
@@ -116,7 +144,7 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
     """
     if find(connection, plan.cadence, plan.period) is not None:
         return None
-    resume_paused(connection, plan.planned_at)
+    resume_paused(connection, plan.cadence, plan.planned_at)
     sending = any(share.batch is not None for share in plan.shares)
     edition_id = connection.execute(
         insert(editions).values(
@@ -199,37 +227,55 @@ def _remember_starts(connection: Connection, audience: str, numbers: dict[str, A
 def _settle_earlier(connection: Connection, plan: Plan, edition_id: int) -> None:
     """What these readers still have to come from earlier editions is in the new one, or counts as given."""
     here = select(deliveries.c.subscriber_id).where(deliveries.c.edition_id == edition_id)
-    unfinished = select(editions.c.id).where(
-        editions.c.done_at.is_(None), editions.c.planned > 0, editions.c.id != edition_id
-    )
-    earlier = (deliveries.c.edition_id.in_(unfinished), deliveries.c.subscriber_id.in_(here))
-    if connection.execute(unfinished.limit(1)).first() is None:
-        return
-    connection.execute(
-        update(deliveries)
-        .where(*earlier, deliveries.c.state.in_(sorted(NOT_ON_THE_WIRE)))
-        .values(state="expired", reason="superseded", settled_at=plan.planned_at)
-    )
-    # Counted as given by this plan, so nobody offers its articles again: it must not expire by its own deadline.
-    connection.execute(
-        update(deliveries)
-        .where(
-            *earlier,
-            deliveries.c.state.in_(sorted(UNFINISHED - NOT_ON_THE_WIRE)),
-            deliveries.c.expires_at < plan.retry_until,
+    unfinished = connection.execute(
+        select(editions.c.id, editions.c.hi).where(
+            editions.c.done_at.is_(None), editions.c.planned > 0, editions.c.id != edition_id
         )
-        .values(expires_at=plan.retry_until)
+    ).all()
+    for earlier in unfinished:
+        later = [other.id for other in unfinished if other.id != earlier.id and other.hi >= earlier.hi]
+        theirs = (deliveries.c.edition_id == earlier.id, deliveries.c.subscriber_id.in_(here))
+        connection.execute(
+            update(deliveries)
+            .where(*theirs, deliveries.c.state.in_(sorted(NOT_ON_THE_WIRE)), ~_left_out(earlier.hi, later))
+            .values(state="expired", reason="superseded", settled_at=plan.planned_at)
+        )
+        # Counted as given by this plan, so nobody offers its articles again: it must not expire by its own deadline.
+        connection.execute(
+            update(deliveries)
+            .where(
+                *theirs,
+                deliveries.c.state.in_(sorted(UNFINISHED - NOT_ON_THE_WIRE)),
+                deliveries.c.expires_at < plan.retry_until,
+            )
+            .values(expires_at=plan.retry_until)
+        )
+
+
+def _left_out(hi: int, later: Sequence[int]) -> ColumnElement[bool]:
+    """The second try of what counted as given while it was on the wire or in doubt.
+
+    A later edition was given meanwhile without its articles, so the new one hasn't got them either. `later`:
+    unfinished editions that reach as far as `hi`, its own watermark.
+    """
+    other = deliveries.alias()
+    folded = exists().where(subscribers.c.id == deliveries.c.subscriber_id, subscribers.c.given >= hi)
+    given = exists().where(
+        other.c.edition_id.in_(later),
+        other.c.subscriber_id == deliveries.c.subscriber_id,
+        other.c.state.in_(sorted(GIVEN)),
     )
+    return or_(folded, given)
 
 
-def resume_paused(connection: Connection, now: datetime) -> int:
-    """Readers whose pause has ended are active again. Returns how many."""
+def resume_paused(connection: Connection, cadence: str, now: datetime) -> int:
+    """Readers of a cadence whose pause has ended are active again. Returns how many."""
     return connection.execute(
         text(
             "UPDATE subscribers SET state = 'active', paused_until = NULL "
-            "WHERE state = 'paused' AND paused_until <= :now"
+            "WHERE cadence = :cadence AND state = 'paused' AND paused_until <= :now"
         ),
-        {"now": to_number(now)},
+        {"cadence": cadence, "now": to_number(now)},
     ).rowcount
 
 

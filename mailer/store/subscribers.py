@@ -1,7 +1,7 @@
 """Subscribers, their consent and their interests."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,26 @@ from mailer.store.tables import consent, interest_sets, subscribers, suppression
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of one newcomer: `added`, or why not: `active`, `unsubscribed`, `suppressed`, …"""
+    """What became of one newcomer: `added`, or why not: the state they are in already, or `suppressed`.
+
+    `id`: of the reader; 0 where there is none.
+    """
 
     email: str
     outcome: str
+    id: int = 0
 
     @property
     def added(self) -> bool:
         return self.outcome == "added"
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of many. `ids`: of those who were added, in their order, rising. `others`: the rest, by address."""
+
+    ids: Sequence[int]
+    others: Mapping[str, Arrival]
 
 
 def add(
@@ -35,48 +47,70 @@ def add(
     statement: str,
     fingerprints: Callable[[str], Sequence[str]],
 ) -> list[Arrival]:
+    """`take_in` for a few: one arrival each, in order."""
+    taken = take_in(
+        connection, newcomers, now=now, event=event, route=route, statement=statement, fingerprints=fingerprints
+    )
+    ids = iter(taken.ids)
+    return [taken.others.get(item.email) or Arrival(item.email, "added", next(ids)) for item in newcomers]
+
+
+def take_in(
+    connection: Connection,
+    newcomers: Sequence[Newcomer],
+    *,
+    now: datetime,
+    event: str,
+    route: str,
+    statement: str,
+    fingerprints: Callable[[str], Sequence[str]],
+) -> Intake:
     """Take confirmed readers in, with their consent. Nobody who is known, gone or suppressed is changed.
 
     `newcomers`: addresses are unique. `fingerprints`: an address's keyed hashes, one for every key in use.
-    Returns one arrival each, in order.
     """
-    there = _states(connection, [item.email for item in newcomers])
-    refused = _suppressed(connection, [item.email for item in newcomers if item.email not in there], fingerprints)
-    sets = {
-        topics: interest_set(connection, topics)
-        for topics in {item.topics for item in newcomers if item.email not in there}
-    }
-    rows = [
-        {
-            "email": item.email,
-            "name": item.name,
-            "state": State.ACTIVE.value,
-            "cadence": item.cadence,
-            "timezone": item.timezone,
-            "language": item.language,
-            "interest_set_id": sets[item.topics],
-            "generation": 1,
-            "joined_at": now,
-        }
-        for item in newcomers
-        if item.email not in there and item.email not in refused
-    ]
-    if rows:
-        last = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
-        connection.execute(_INSERT, rows)
-        connection.execute(
-            _CONSENT, {"last": last, "at": to_number(now), "event": event, "route": route, "statement": statement}
-        )
-    return [
-        Arrival(item.email, there.get(item.email) or ("suppressed" if item.email in refused else "added"))
-        for item in newcomers
-    ]
+    emails = [item.email for item in newcomers]
+    barred = _suppressed(connection, emails, fingerprints)
+    wanted = [item for item in newcomers if item.email not in barred] if barred else newcomers
+    last: int = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
+    _insert(connection, wanted, to_number(now))
+    first, added = connection.execute(
+        select(func.coalesce(func.min(subscribers.c.id), 0), func.count()).where(subscribers.c.id > last)
+    ).one()
+    if added:
+        values = {"last": last, "at": to_number(now), "event": event, "route": route, "statement": statement}
+        connection.execute(_CONSENT, values)
+    if added == len(newcomers):
+        # The writer is alone, so they were numbered one after another.
+        return Intake(range(first, first + added), {})
+    known = {one.email: one for one in _standing(connection, emails)}
+    others = {email: Arrival(email, "suppressed") for email in barred}
+    others |= {one.email: one for one in known.values() if one.id <= last}
+    return Intake([known[email].id for email in emails if email not in others], others)
 
 
-_INSERT = insert(subscribers)
+def _insert(connection: Connection, newcomers: Sequence[Newcomer], joined: int) -> None:
+    """Whose address is known already is passed over."""
+    if not newcomers:
+        return
+    sets = {topics: interest_set(connection, topics) for topics in {item.topics for item in newcomers}}
+    connection.exec_driver_sql(
+        _INSERT,
+        [
+            (item.email, item.name, item.cadence, item.timezone, item.language, sets[item.topics], joined)
+            for item in newcomers
+        ],
+    )
+
+
+# Tuples handed to the driver as they are: by way of `insert()` and dicts a row takes three times as long.
+_INSERT = (
+    "INSERT INTO subscribers (email, name, state, cadence, timezone, language, interest_set_id, generation, joined_at) "
+    "VALUES (?, ?, 'active', ?, ?, ?, ?, 1, ?) ON CONFLICT (email) DO NOTHING"
+)
 _CONSENT = text(
     "INSERT INTO consent (subscriber_id, at, event, route, statement, detail) "
-    "SELECT id, :at, :event, :route, :statement, cadence FROM subscribers WHERE id > :last"
+    "SELECT id, :at, :event, :route, :statement, cadence FROM subscribers WHERE id > :last ORDER BY id"
 )
 
 
@@ -134,12 +168,11 @@ def _readers() -> Select[Any]:
     )
 
 
-def _states(connection: Connection, emails: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _standing(connection: Connection, emails: Sequence[str]) -> Iterator[Arrival]:
+    """Those of these addresses that are known."""
     for part in _parts(emails):
-        asked = select(subscribers.c.email, subscribers.c.state).where(subscribers.c.email.in_(part))
-        found.update((row[0], row[1]) for row in connection.execute(asked))
-    return found
+        asked = select(subscribers.c.email, subscribers.c.state, subscribers.c.id).where(subscribers.c.email.in_(part))
+        yield from (Arrival(*row) for row in connection.execute(asked))
 
 
 def _suppressed(

@@ -111,6 +111,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("email"),
         sqlite_autoincrement=True,
     )
+    op.create_index(
+        "ix_subscribers_due",
+        "subscribers",
+        ["cadence", "state", "given", "start", "start_since", "interest_set_id", "language"],
+        unique=False,
+    )
     op.create_table(
         "variants",
         sa.Column("id", Key, nullable=False),
