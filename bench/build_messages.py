@@ -39,7 +39,9 @@ def bodies(leave: str, manage: str) -> tuple[str, str]:
 
 def compiled(count: int) -> tuple[float, int]:
     """Seconds for `count` messages from segments, and one message's size."""
-    headers = Headers("Mia's Feed", "d@site.example", "Mia's Feed", "d.site.example", "https://site.example", ("1", "w", "d"))
+    headers = Headers(
+        "Mia's Feed", "d@site.example", "Mia's Feed", "d.site.example", "https://site.example", ("1", "w", "d")
+    )
     text, html = bodies(slot_mark(MARK, "leave"), slot_mark(MARK, "manage"))
     mail = compile_mail(
         headers=headers, subject="One dose", html=html, text=text, mark=MARK, date=NOW, boundary="b" * 16

@@ -93,7 +93,7 @@ def bare(path: Path, week: int) -> float:
     return seconds
 
 
-def finish(path: Path, week: int) -> None:
+def finish(path: Path) -> None:
     """Between two rounds, not timed: everything is settled, as after a run, and the two start from the same size."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("DELETE FROM deliveries WHERE edition_id >= 10000")
@@ -101,7 +101,9 @@ def finish(path: Path, week: int) -> None:
     connection.execute(
         "UPDATE editions SET state = 'done', done_at = 0, planned = 0 WHERE id = (SELECT max(id) FROM editions)"
     )
-    connection.execute("UPDATE subscribers SET given = (SELECT hi FROM editions WHERE id = (SELECT max(id) FROM editions))")
+    connection.execute(
+        "UPDATE subscribers SET given = (SELECT hi FROM editions WHERE id = (SELECT max(id) FROM editions))"
+    )
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
@@ -118,9 +120,9 @@ def main() -> None:
         pairs = []
         for week in range(wanted.rounds):
             mine = asyncio.run(ours(path, week))
-            finish(path, week)
+            finish(path)
             pairs.append((mine, bare(path, week)))
-            finish(path, week)
+            finish(path)
         show(
             f"planning {wanted.rows:,} deliveries beside the bare INSERT … SELECT",
             [a for a, _ in pairs],

@@ -30,17 +30,21 @@ FLOORS: tuple[frozenset[str], ...] = (
 # What core may use: values and pure functions. zoneinfo and email_validator read constant tables; feedparser,
 # nh3, markdown_it and yaml parse what they are handed; pydantic checks values.
 CORE_MAY_USE = frozenset(
-    "base64 binascii bisect calendar codecs collections colorsys contextlib csv dataclasses datetime decimal difflib "
-    "email encodings enum fractions functools hashlib heapq hmac html http io ipaddress itertools json math operator re "
-    "reprlib statistics string struct textwrap tomllib typing types unicodedata urllib xml zlib zoneinfo "
-    "__future__ email_validator feedparser itsdangerous markdown_it nh3 pydantic yaml".split()
+    {
+        *("base64", "binascii", "bisect", "calendar", "codecs", "collections", "colorsys", "contextlib", "csv"),
+        *("dataclasses", "datetime", "decimal", "difflib", "email", "encodings", "enum", "functools", "hashlib"),
+        *("heapq", "hmac", "html", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "reprlib"),
+        *("statistics", "string", "struct", "textwrap", "tomllib", "typing", "types", "unicodedata", "urllib"),
+        *("xml", "zlib", "zoneinfo", "__future__"),
+        *("email_validator", "feedparser", "itsdangerous", "markdown_it", "nh3", "pydantic", "yaml"),
+    }
 )
 # Pure modules with impure corners, and what reads the clock, chance or the world.
 CORE_MAY_NOT_CALL = frozenset(
     {
-        "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "open", "input", "print",
-        "urlopen", "urllib.request", "parsedate_to_now", "formatdate", "localtime", "make_msgid",
-    }  # fmt: skip
+        *("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "utils.localtime"),
+        *("open", "input", "print", "urlopen", "formatdate", "make_msgid"),
+    }
 )
 ONLY_IMPORTER = {"apscheduler": "scheduler", "procrastinate": "worker", "aiosmtplib": "smtp", "aiosmtpd": "demo"}
 NAMES_THAT_SAY_NOTHING = frozenset({"utils", "util", "helpers", "helper", "common", "types", "services", "managers"})
@@ -260,7 +264,7 @@ def test_every_room_is_on_the_map_and_every_room_on_the_map_exists() -> None:
     rooms = set()
     for path in modules():
         parts = name_of(path)
-        if len(parts) == 1 or path.parent.name in {"migrations", "versions"}:
+        if len(parts) == 1 or parts == ("mailer", "__main__") or path.parent.name in {"migrations", "versions"}:
             continue
         rooms.add(str(path.relative_to(ROOT)) if path.name != "__init__.py" else f"{path.parent.relative_to(ROOT)}/")
     assert mapped() - rooms == set(), "on the map, but not there"

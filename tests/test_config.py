@@ -92,7 +92,7 @@ def test_a_short_file_has_defaults_for_the_rest():
     assert (site.name, site.from_name, site.from_address) == ("News", "News", "digest@news.example.org")
     assert (site.public_url, site.list_id) == ("https://news.example.org", "digest.news.example.org")
     assert (got.smtp.host, got.smtp.port, got.smtp.security) == ("localhost", 587, "starttls")
-    assert (got.keys(), got.smtp_password()) == ((), "")
+    assert (got.signing_keys(), got.smtp_password()) == ((), "")
     assert [str(cadence.rule) for cadence in got.cadences().values()] == ["daily 07:00", "monday 07:00", "day 1 07:00"]
 
 
@@ -430,20 +430,21 @@ def test_secrets_show_in_no_repr_and_no_dump():
     assert "hush" not in repr(got)
     assert "hush" not in str(got)
     assert "hush" not in repr(got.model_dump(exclude={"store"}))
-    assert (got.smtp_password(), got.keys()) == ("hush", (f"hush-{KEY}",))
+    assert (got.smtp_password(), got.signing_keys()) == ("hush", (f"hush-{KEY}",))
 
 
 def test_a_list_holds_many_keys_and_the_last_one_signs():
     got = settings(SITE + f'[security]\nsecret_keys = ["{KEY}", "{NEWER_KEY}"]')
-    assert got.keys() == (KEY, NEWER_KEY)
-    assert settings(MAILER_SECURITY__SECRET_KEYS=f"{KEY},{NEWER_KEY}").keys() == (KEY, NEWER_KEY)
+    assert got.signing_keys() == (KEY, NEWER_KEY)
+    assert settings(MAILER_SECURITY__SECRET_KEYS=f"{KEY},{NEWER_KEY}").signing_keys() == (KEY, NEWER_KEY)
 
 
 def test_a_key_file_has_one_key_a_line(folder):
     file = folder / "keys"
     file.write_text(f"# made in 2026\n{KEY}\r\n\n  {NEWER_KEY}  \n", encoding="utf-8")
     file.chmod(0o600)
-    assert load(folder / "config.toml", {"MAILER_SECURITY__SECRET_KEYS_FILE": "keys"}).keys() == (KEY, NEWER_KEY)
+    got = load(folder / "config.toml", {"MAILER_SECURITY__SECRET_KEYS_FILE": "keys"})
+    assert got.signing_keys() == (KEY, NEWER_KEY)
 
 
 @pytest.mark.parametrize(
@@ -499,9 +500,9 @@ def test_a_secret_file_that_went_away_later_is_a_complaint_too(folder):
     file.write_text(KEY, encoding="utf-8")
     file.chmod(0o600)
     got = settings(SITE + f'[smtp]\npassword_file = "{file}"\n[security]\nsecret_keys_file = "{file}"')
-    assert (got.smtp_password(), got.keys()) == (KEY, (KEY,))
+    assert (got.smtp_password(), got.signing_keys()) == (KEY, (KEY,))
     file.unlink()
-    for read in (got.smtp_password, got.keys):
+    for read in (got.smtp_password, got.signing_keys):
         with pytest.raises(ConfigError, match="can't be read"):
             read()
 
@@ -536,7 +537,7 @@ def test_the_file_that_init_writes_holds_the_answers_under_comments():
         secret_keys=[KEY],
     )
     got = settings(text)
-    assert (got.site.name, got.smtp.port, got.keys()) == ('A "B" \\ C', 25, (KEY,))
+    assert (got.site.name, got.smtp.port, got.signing_keys()) == ('A "B" \\ C', 25, (KEY,))
     assert str(got.cadences()["weekly"].rule) == "friday 09:00"
     lines = text.splitlines()
     for number, line in enumerate(lines):

@@ -188,6 +188,9 @@ _POLICY = re.compile(
 )
 _OUR_AUTHENTICATION = re.compile(r"5\.7\.(?:2[0-9]|30|515)\Z")
 _DEAD_ADDRESS = frozenset({"5.1.1", "5.1.3", "5.1.6"})
+# RFC 3463 §3.2: 5.1.7 and 5.1.8 are about the sender. Postfix says them at RCPT, with 'user unknown' in the text.
+_BAD_SENDER = frozenset({"5.1.7", "5.1.8"})
+_SENDER = re.compile(r"sender (?:address|domain|verif)", re.IGNORECASE)
 _BEFORE_MAIL = frozenset({Stage.CONNECT, Stage.TLS, Stage.GREETING, Stage.EHLO, Stage.AUTH})
 
 
@@ -236,7 +239,12 @@ def _judge_never(stage: Stage, reply: Reply) -> Verdict:
     """A 5yz reply. '5xx means suppress' is wrong most of the time: only a dead address is held against it."""
     if _OUR_AUTHENTICATION.match(reply.enhanced):
         return Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS)
-    policy = reply.enhanced.startswith("5.7.") or (not reply.enhanced and _POLICY.search(reply.text))
+    policy = (
+        reply.enhanced.startswith("5.7.")
+        or reply.enhanced in _BAD_SENDER
+        or (reply.enhanced not in _DEAD_ADDRESS and _SENDER.search(reply.text))
+        or (not reply.enhanced and _POLICY.search(reply.text))
+    )
     if policy and stage is not Stage.DOT:
         return Verdict(DeliveryState.DEFERRED, "policy", Blame.OURS)
     if reply.enhanced in _DEAD_ADDRESS or (not policy and _UNKNOWN_USER.search(reply.text)):

@@ -107,7 +107,8 @@ def ascii_domain(domain: str) -> str:
 
 def _named(name: str, display: str, mailbox: str) -> bytes:
     """A phrase (RFC 5322 §3.2.5) and what it names."""
-    phrase, start = clean_text(display), len(name) + 2
+    # Every kind of space as a plain one: parsers add or drop others between encoded words.
+    phrase, start = " ".join(clean_text(display).split()), len(name) + 2
     if not phrase:
         return mailbox.encode()
     if _PHRASE.match(phrase) and "=?" not in phrase and _fits(phrase.split(" "), start):

@@ -11,11 +11,15 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Articles whose seq is in (lo, hi]. `since`: for a cadence's first edition, the oldest date that counts."""
+    """Articles whose seq is in (lo, hi]. `since`: for a cadence's first edition, the oldest date that counts.
+
+    `dated`: the seq up to which dates count; what was taken in after the first edition belongs here whatever its date.
+    """
 
     lo: int
     hi: int
     since: datetime | None = None
+    dated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ def is_in(article: Article, window: Window) -> bool:
     if article.hidden or article.known or not window.lo < article.seq <= window.hi:
         return False
     published = article.draft.published
-    return window.since is None or published is None or published >= window.since
+    if window.since is None or published is None or (window.dated is not None and article.seq > window.dated):
+        return True
+    return published >= window.since
 
 
 def pick(
@@ -138,11 +144,16 @@ def own_window(previous_hi: int | None, newest: int, first_since: datetime) -> W
     return Window(0, newest, first_since) if previous_hi is None else Window(previous_hi, newest)
 
 
+def _window_of(group: Group, lo: int, hi: int, dated: Mapping[datetime, int]) -> Window:
+    return Window(lo, hi, group.since, None if group.since is None else dated.get(group.since))
+
+
 def arrange(
     groups: Sequence[Group],
     articles: Sequence[Article],
     *,
     previous_hi: int | None,
+    dated: Mapping[datetime, int] | None = None,
     own: Window,
     topics: Mapping[str, str],
     cadence: str,
@@ -152,15 +163,16 @@ def arrange(
 ) -> Arrangement:
     """Turn groups of readers into variants: those whose articles come out equal are one.
 
-    `own`: the cadence's own window. `articles`: at least all that any of the windows may hold. `speak`: from a
-    reader's language to the one the mail is written in.
+    `own`: the cadence's own window. `dated`: by the `since` of a first edition, the seq up to which it counts.
+    `articles`: at least all that any of the windows may hold. `speak`: from a reader's language to the one the mail is
+    written in.
     """
     batches: list[Batch] = []
     shares: list[Share] = []
     numbers: dict[tuple[object, ...], int] = {}
     # Newcomers first: a variant remembers where their window began, so theirs are parted by it; the others join any.
     for group in sorted(groups, key=lambda item: not item.newcomers):
-        window = own if group.lo is None else Window(group.lo, own.hi, group.since)
+        window = own if group.lo is None else _window_of(group, group.lo, own.hi, dated or {})
         found = pick(articles, window=window, interests=group.topics, topics=topics, cadence=cadence, cap=cap)
         if found.total < max(minimum, 1):
             shares.append(Share(group, None, window, held_back=found.total > 0))

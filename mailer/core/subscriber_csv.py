@@ -239,7 +239,7 @@ def _topics(cell: str, offered: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _check_state(cell: str) -> None:
-    """Rows of an export whose reader has gone, has not confirmed or has paused stay out: none of them asked for mail."""
+    """Rows of an export whose reader has gone, not confirmed, or paused stay out: none of them asked for mail now."""
     if not cell:
         return
     try:

@@ -1,0 +1,94 @@
+"""HTML as feeds bring it, read to what a mail may hold: plain text, and the pictures in it. No markup gets further."""
+
+import html
+import re
+from dataclasses import dataclass
+
+import nh3
+
+# What an honest article stays far below. nh3 builds a tree, and a tree nested without end costs quadratic time.
+_MOST_TAGS = 5_000
+_MOST_CHARACTERS = 500_000
+
+
+def _names(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+_BREAKING = _names(
+    "address article aside blockquote br caption center dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5",
+    "h6 header hr li main nav ol p pre section summary table tbody td tfoot th thead tr ul",
+)
+_DROPPED = _names(
+    "applet audio button canvas embed head iframe map math noscript object script select style svg template textarea",
+    "title video",
+)
+_INLINE = _names(
+    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark meter q rp rt ruby s samp",
+    "small span strike strong sub sup time tt u var wbr html body meta link form input picture source",
+)
+_KNOWN = "|".join(sorted(_BREAKING | _DROPPED | _INLINE, key=len, reverse=True))
+
+_KNOWN_TAG = re.compile(rf"<(?:/?(?:{_KNOWN})(?=[\s/>])|!--|!\[CDATA\[)", re.IGNORECASE)
+_OTHER_LESS_THAN = re.compile(rf"<(?!/?(?:{_KNOWN})[\s/>]|!--|!\[CDATA\[)", re.IGNORECASE)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)(?:\]\]>|\Z)", re.DOTALL)
+
+# nh3 has closed every tag and quoted every value; in text it leaves no '<'.
+_TAG = re.compile(r"<[^>\"]*(?:\"[^\"]*\"[^>\"]*)*>")
+_IMAGE = re.compile(r"<img((?: [a-z]+=\"[^\"]*\")*)")
+_ATTRIBUTE = re.compile(r" ([a-z]+)=\"([^\"]*)\"")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An <img> as it stands in the text: `src` perhaps relative, `width` and `height` as written."""
+
+    src: str
+    alt: str = ""
+    width: str = ""
+    height: str = ""
+
+
+def read_html(source: str) -> tuple[str, tuple[Image, ...]]:
+    """The text of an HTML fragment on one line, entities undone once, and its images in order.
+
+    Scripts, styles and embedded things go with their content; whatever breaks a line becomes a space.
+    """
+    if "<" not in source:
+        return " ".join(html.unescape(source[:_MOST_CHARACTERS]).split()), ()
+    safe = nh3.clean(
+        _bounded(_CDATA.sub(r"\1", source)),
+        tags=set(_BREAKING | {"img"}),
+        clean_content_tags=set(_DROPPED),
+        attributes={"img": {"src", "alt", "width", "height"}},
+        url_schemes={"http", "https"},
+        strip_comments=True,
+        link_rel=None,
+    )
+    images = tuple(_image(found[1]) for found in _IMAGE.finditer(safe))
+    text = html.unescape(_TAG.sub(" ", safe))
+    return " ".join(text.split()), tuple(image for image in images if image.src)
+
+
+def plain(source: str) -> str:
+    """The text of an HTML fragment on one line."""
+    return read_html(source)[0]
+
+
+def plain_if_marked_up(text: str) -> str:
+    """The same for text that may or may not be HTML, as titles are: '<' counts as a tag only before an element's name.
+
+    Entities are undone once in either case.
+    """
+    if not _KNOWN_TAG.search(text):
+        return html.unescape(text)
+    return plain(_OTHER_LESS_THAN.sub("&lt;", text))
+
+
+def _bounded(source: str) -> str:
+    parts = source[:_MOST_CHARACTERS].split("<", _MOST_TAGS)
+    return "<".join(parts[:_MOST_TAGS])
+
+
+def _image(attributes: str) -> Image:
+    return Image(**{"src": ""} | {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(attributes)})

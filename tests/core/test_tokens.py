@@ -1,0 +1,120 @@
+"""Signed links: what itsdangerous signs, and nothing else, opens them."""
+
+import hashlib
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from itsdangerous import Signer, URLSafeSerializer
+
+from mailer.core.message import token_value
+from mailer.core.tokens import Claim, Purpose, fingerprint, key_by_id, key_id, open_token, seal, sealer
+
+KEY, OTHER = "k" * 40, "a key from before the rotation"
+CLAIMS = st.builds(Claim, st.integers(0, 2**63), st.integers(1, 2**31))
+PURPOSES = st.sampled_from(Purpose)
+ALPHABET = string.ascii_letters + string.digits + "-_.=+/ \n\x00é"
+TOKEN = seal(Claim(1_234_567, 3), Purpose.LEAVE, KEY)
+
+
+@given(claim=CLAIMS, purpose=PURPOSES, key=st.text(min_size=1, max_size=80))
+def test_a_token_opens_to_what_was_sealed(claim, purpose, key):
+    if key.isascii():
+        assert open_token(seal(claim, purpose, key), purpose, [key]) == claim
+
+
+@given(claim=CLAIMS, purpose=PURPOSES)
+def test_the_quick_form_is_equal_to_itsdangerous(claim, purpose):
+    plain = Signer(KEY, salt=purpose.value, key_derivation="hmac", digest_method=hashlib.sha256)
+    expected = plain.sign(f"{claim.subscriber}.{claim.generation}")
+    assert seal(claim, purpose, KEY).encode() == expected
+    assert sealer(purpose, KEY)(claim.subscriber, claim.generation) == expected
+
+
+@given(claim=CLAIMS)
+def test_a_token_fits_into_a_mail_unchanged(claim):
+    token = seal(claim, Purpose.MANAGE, KEY)
+    assert token_value(token) == token.encode()
+
+
+@given(at=st.integers(0, len(TOKEN) - 1), char=st.sampled_from(ALPHABET))
+def test_a_token_with_any_character_changed_is_refused(at, char):
+    changed = TOKEN[:at] + char + TOKEN[at + 1 :]
+    assert (open_token(changed, Purpose.LEAVE, [KEY]) is not None) == (changed == TOKEN)
+
+
+def test_every_other_last_character_is_refused():
+    """The last one has unused bits: several spell the same signature, only one is ours."""
+    opened = [c for c in ALPHABET if open_token(TOKEN[:-1] + c, Purpose.LEAVE, [KEY])]
+    assert opened == [TOKEN[-1]]
+
+
+@given(at=st.integers(0, len(TOKEN)), more=st.text(ALPHABET, min_size=1, max_size=3))
+def test_a_token_with_anything_added_is_refused(at, more):
+    assert open_token(TOKEN[:at] + more + TOKEN[at:], Purpose.LEAVE, [KEY]) is None
+
+
+@pytest.mark.parametrize("more", ["=", "==", "\n", " ", ".", "%3D", "A"])
+def test_a_padded_token_is_refused(more):
+    assert open_token(TOKEN + more, Purpose.LEAVE, [KEY]) is None
+    assert open_token(more + TOKEN, Purpose.LEAVE, [KEY]) is None
+
+
+@given(start=st.integers(0, len(TOKEN)), end=st.integers(0, len(TOKEN)))
+def test_a_part_of_a_token_is_refused(start, end):
+    part = TOKEN[start:end]
+    assert part == TOKEN or open_token(part, Purpose.LEAVE, [KEY]) is None
+
+
+@given(st.text(max_size=100))
+def test_no_text_at_all_makes_it_raise(text):
+    assert open_token(text, Purpose.LEAVE, [KEY, OTHER]) is None
+
+
+@pytest.mark.parametrize("value", ["01.1", "1.01", "+1.1", "1_0.1", " 1.1", "1.1 ", "-0.1", "1", "1.1.1", "a.b", "١.1"])
+def test_a_genuine_signature_on_another_spelling_is_refused(value):
+    signer = Signer(KEY, salt=Purpose.LEAVE.value, key_derivation="hmac", digest_method=hashlib.sha256)
+    assert open_token(signer.sign(value.encode()).decode(), Purpose.LEAVE, [KEY]) is None
+
+
+def test_a_link_for_one_purpose_opens_nothing_else():
+    assert open_token(TOKEN, Purpose.MANAGE, [KEY]) is None
+    assert open_token(seal(Claim(1, 1), Purpose.MANAGE, KEY), Purpose.LEAVE, [KEY]) is None
+
+
+def test_another_library_default_or_key_opens_nothing():
+    for forged in (
+        Signer(KEY, salt=Purpose.LEAVE.value).sign(b"1234567.3").decode(),  # SHA-1
+        Signer(OTHER, salt=Purpose.LEAVE.value, key_derivation="hmac", digest_method=hashlib.sha256)
+        .sign(b"1234567.3")
+        .decode(),
+        str(URLSafeSerializer(KEY).dumps([1_234_567, 3])),
+    ):
+        assert open_token(forged, Purpose.LEAVE, [KEY]) is None
+
+
+def test_a_link_outlives_key_rotation_until_its_key_is_taken_away():
+    assert open_token(TOKEN, Purpose.LEAVE, [KEY, OTHER]) == Claim(1_234_567, 3)
+    assert open_token(TOKEN, Purpose.LEAVE, [OTHER, KEY]) == Claim(1_234_567, 3)
+    assert open_token(TOKEN, Purpose.LEAVE, [OTHER]) is None
+    assert open_token(TOKEN, Purpose.LEAVE, []) is None
+
+
+def test_a_key_is_found_by_its_public_name_else_the_newest():
+    assert key_by_id(key_id(OTHER), [OTHER, KEY]) == OTHER
+    assert key_by_id(key_id(KEY), [OTHER, KEY]) == KEY
+    assert key_by_id("", [OTHER, KEY]) == KEY
+    assert key_by_id(key_id("gone"), [OTHER, KEY]) == KEY
+
+
+def test_a_keys_public_name_tells_nothing_of_it_or_of_what_it_signs():
+    assert len(key_id(KEY)) == 8
+    assert key_id(KEY) not in fingerprint("ann@example.com", KEY)
+    assert key_id(KEY) != hashlib.sha256(KEY.encode()).hexdigest()[:8]
+
+
+def test_a_fingerprint_depends_on_the_address_and_the_key():
+    found = {fingerprint(email, key) for email in ("ann@example.com", "bob@example.com") for key in (KEY, OTHER)}
+    assert len(found) == 4
+    assert fingerprint("ann@example.com", KEY) == fingerprint("ann@example.com", KEY)
