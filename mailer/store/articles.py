@@ -71,13 +71,13 @@ def count(connection: Connection, origin: str | None = None) -> int:
     return int(connection.execute(asked if origin is None else asked.where(articles.c.origin == origin)).scalar_one())
 
 
-def hide(connection: Connection, seq: int) -> bool:
-    """Keep it out of editions to come. False where there is no such article."""
-    return connection.execute(update(articles).where(articles.c.seq == seq).values(hidden=True)).rowcount == 1
+def hide(connection: Connection, seq: int, *, hidden: bool = True) -> bool:
+    """Keep it out of editions to come, or no longer. False where there is no such article."""
+    return connection.execute(update(articles).where(articles.c.seq == seq).values(hidden=hidden)).rowcount == 1
 
 
 def pin(connection: Connection, seq: int, cadences: Sequence[str]) -> bool:
-    """Put it on top of the next edition of each of these cadences. False where there is no such article."""
+    """Put it on top of the next edition of each of these cadences, of no other. False where there is no such article."""
     return connection.execute(update(articles).where(articles.c.seq == seq).values(pins=list(cadences))).rowcount == 1
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from mailer.core.delivery import EditionState
 from mailer.core.selection import Window
@@ -69,6 +69,25 @@ def previous(connection: Connection, cadence: str) -> Edition | None:
         .limit(1)
     ).first()
     return None if row is None else _edition(row)
+
+
+def first_due(connection: Connection, cadence: str) -> datetime | None:
+    """When the cadence's first edition was due, held back or not; None where there was none."""
+    found: datetime | None = connection.execute(
+        select(func.min(editions.c.due_at)).where(editions.c.cadence == cadence)
+    ).scalar()
+    return found
+
+
+def first_watermarks(connection: Connection) -> dict[datetime, int]:
+    """The watermarks of the cadences' first editions, by the oldest date that counts in them."""
+    rows = connection.execute(
+        select(variants.c.since, func.min(editions.c.hi))
+        .join(editions, editions.c.id == variants.c.edition_id)
+        .where(editions.c.lo.is_(None), variants.c.since.is_not(None))
+        .group_by(variants.c.since)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def variants_of(connection: Connection, edition_id: int) -> list[Variant]:

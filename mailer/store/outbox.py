@@ -52,7 +52,9 @@ def claim(
     and is not returned.
     """
     taken: list[int] = []
-    for edition in _sources(connection) if sources is None else sources:
+    for edition in _sources(connection):
+        if sources is not None and edition not in sources:
+            continue
         while len(taken) < limit:
             found = _pending(connection, edition, limit - len(taken))
             if not found:
@@ -113,7 +115,7 @@ def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Cla
             )
         )
         .where(deliveries.c.id.in_(ids), deliveries.c.epoch == epoch, deliveries.c.state == "claimed")
-        .order_by(deliveries.c.variant_id, deliveries.c.id)
+        .order_by(func.coalesce(deliveries.c.edition_id, 0), deliveries.c.variant_id, deliveries.c.id)
     )
     return [Claimed(*row) for row in rows]  # type: ignore[call-arg]  # twelve columns, twelve fields
 

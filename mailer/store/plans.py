@@ -47,10 +47,11 @@ def _quoted(states: Iterable[str]) -> str:
 # An edition that isn't done has not been folded into its readers' rows yet, so its ledger is asked.
 _AUDIENCE = f"""
 SELECT s.id, s.generation, s.interest_set_id, s.language,
-       CASE WHEN coalesce(s.given, u.hi) IS NULL THEN coalesce(s.start, u.lo, -1)
+       CASE WHEN coalesce(s.given, u.hi) IS NULL
+            THEN coalesce(CASE WHEN u.lo < s.start THEN u.lo END, s.start, u.lo, -1)
             WHEN coalesce(s.given, -1) > coalesce(u.hi, -1) THEN s.given ELSE u.hi END AS lo,
        CASE WHEN coalesce(s.given, u.hi) IS NULL THEN
-            CASE WHEN s.start IS NOT NULL THEN coalesce(s.start_since, -1) ELSE coalesce(u.since, -1) END
+            CASE WHEN s.start IS NULL OR u.lo < s.start THEN coalesce(u.since, -1) ELSE coalesce(s.start_since, -1) END
             ELSE -1 END AS since,
        CASE WHEN coalesce(s.given, u.hi) IS NULL THEN 1 ELSE 0 END AS newcomer
 FROM subscribers s

@@ -39,7 +39,7 @@ def refuse_newer(revision: str) -> None:
 def current(connection: Connection) -> str:
     """The database's revision, '' where it has none."""
     if not connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first():
-        if connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'deliveries'").first():
+        if connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").first():
             raise SchemaError(
                 "The database has tables but no version: an upgrade was broken off, or it is another "
                 "program's. Restore a backup, or point [store] url elsewhere."

@@ -11,6 +11,9 @@ from sqlalchemy import Connection, Row, func, select, text
 from mailer.core.delivery import GIVEN, UNFINISHED, Claimed, DeliveryState
 from mailer.store.tables import deliveries, editions, subscribers, variants
 
+# Word for word the conditions of the small indexes: SQLite compares the text.
+_WAITING = ("state = 'pending'", "state IN ('claimed', 'sending')", "state IN ('deferred', 'in_doubt')")
+
 
 @dataclass(frozen=True, slots=True)
 class Missed:
@@ -33,12 +36,23 @@ def states(connection: Connection, edition_id: int | None) -> dict[str, int]:
 def unfinished(connection: Connection) -> dict[str, int]:
     """How many deliveries wait or are held, over all editions, by state; only states that occur."""
     found: dict[str, int] = {}
-    for states_in in ("'pending'", "'claimed', 'sending'", "'deferred', 'in_doubt'"):
-        rows = connection.execute(
-            text(f"SELECT state, count(*) FROM deliveries WHERE state IN ({states_in}) GROUP BY state")
-        )
+    for waiting in _WAITING:
+        rows = connection.execute(text(f"SELECT state, count(*) FROM deliveries WHERE {waiting} GROUP BY state"))
         found.update((row[0], row[1]) for row in rows)
     return found
+
+
+def to_do(connection: Connection, edition_id: int | None) -> int:
+    """How many deliveries a run may have before it: of one edition and transactional ones, or of all."""
+    total = 0
+    for waiting in _WAITING:
+        # The plus keeps SQLite from the edition's own index, which holds every settled row.
+        where = "" if edition_id is None else "AND (+edition_id = :edition OR +edition_id IS NULL)"
+        total += connection.execute(
+            text(f"SELECT count(*) FROM deliveries WHERE {waiting} {where}"),
+            {} if edition_id is None else {"edition": edition_id},
+        ).scalar_one()
+    return total
 
 
 def missed(connection: Connection, edition_id: int, limit: int) -> list[Missed]:
@@ -51,7 +65,7 @@ def missed(connection: Connection, edition_id: int, limit: int) -> list[Missed]:
             "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
             "WHERE d.edition_id = :edition AND d.state NOT IN ('accepted', 'pending', 'claimed', 'sending') "
             "ORDER BY d.id LIMIT :limit"
-        ).columns(deliveries.c.next_at),
+        ).columns(next_at=deliveries.c.next_at.type),
         {"edition": edition_id, "limit": limit},
     )
     return [Missed(row.address, row.state, row.reason, row.said or "", row.next_at) for row in rows]

@@ -9,6 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mailer.errors import StoreError
+
+
+def _open(path: Path) -> int:
+    """The lock file, made where there is none. Raises StoreError."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"The file {path} can't be written: {error.strerror}. Check its owner, and that of the database's folder."
+        ) from None
+
 
 class Turnstile:
     """One write transaction at a time over all processes, in fair turns.
@@ -18,7 +30,7 @@ class Turnstile:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._fd = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = None if path is None else _open(path)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -49,7 +61,7 @@ class SenderLock:
         """Take it if it is free. `note`: who we are, for those who wait."""
         if self._path is None:
             return True
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = _open(self._path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

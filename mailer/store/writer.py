@@ -92,6 +92,8 @@ class Writer(threading.Thread):
                     job.error = None
                     job.result = job.work(connection)
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the flow that awaits it
+            # A COMMIT that fails may leave the transaction open, which SQLAlchemy takes for ended.
+            connection.connection.rollback()
             if len(group) > 1:
                 return False
             group[0].error = in_words(error)

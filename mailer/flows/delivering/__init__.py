@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mailer.core.delivery import DeliveryOptions, DeliveryState
 from mailer.core.personal import Stationery
+from mailer.errors import Refused
 from mailer.flows.delivering.crew import Crew
 from mailer.flows.delivering.line import Carrier, Line, Opener
 from mailer.flows.delivering.permits import Permits
@@ -27,14 +28,21 @@ KNOCK = 30.0
 
 
 @asynccontextmanager
-async def the_one_sender(database: Database, note: str, tell: Callable[[str], None]) -> AsyncIterator[None]:
-    """Hold the sender's lock; wait for it where somebody else sends, saying once who that is."""
+async def the_one_sender(
+    database: Database, note: str, tell: Callable[[str], None], stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """Hold the sender's lock; wait for it where somebody else sends, saying once who that is.
+
+    Raises Refused where `stop` is set while waiting.
+    """
     told = False
     while not database.sender_lock.take(note):
         if not told:
             tell(f"Waiting: {database.sender_lock.holder()} is sending.")
             told = True
-        await asyncio.sleep(LOOK)
+        await _sleep(stop, LOOK)
+        if stop.is_set():
+            raise Refused("Stopped while waiting for the other sender. Nothing was sent by this one.")
     try:
         yield
     finally:

@@ -62,7 +62,9 @@ class Crew:
         put it in doubt.
         """
         while self.may_go_on and (self.supply.at_hand or await self.fetch()):
-            await asyncio.gather(*(self._connection() for _ in range(connections)))
+            ended = await asyncio.gather(*(self._connection() for _ in range(connections)), return_exceptions=True)
+            for error in filter(None, ended):
+                raise error
         if self._error is not None:
             raise self._error
         await self.supply.give_back()
@@ -86,16 +88,21 @@ class Crew:
         """Claim the next batch and load its variants. False: nothing is due."""
         batch = await self.supply.fetch()
         wanted = {item.variant for item in batch}
-        for variant in sorted(wanted - self._compiled.keys()):
-            self._compiled[variant] = Compiled.unpack(await self.database.read(editions.content_of, variant))
+        for variant in sorted(wanted):
+            await self.load(variant)
         spare = [known for known in self._compiled if known not in wanted]
         for variant in spare[: max(0, len(spare) - KEPT)]:
             del self._compiled[variant]
         self.supply.stock(batch)
         return bool(batch)
 
+    async def load(self, variant: int) -> None:
+        """Have a variant at hand. One that was put back may have had to make room meanwhile."""
+        if variant not in self._compiled:
+            self._compiled[variant] = Compiled.unpack(await self.database.read(editions.content_of, variant))
+
     def write(self, item: Claimed) -> Mail:
-        """Its message; call it before anything is awaited, while its variant is certainly loaded."""
+        """Its message; call it before anything else is awaited, while its variant is certainly loaded."""
         return self.stationery.write(item, self._compiled[item.variant])
 
     async def fail_render(self, item: Claimed, error: Exception) -> None:
@@ -143,6 +150,7 @@ class _Worker:
 
     async def run(self) -> None:
         while (item := await self._next()) is not None:
+            await self.crew.load(item.variant)
             try:
                 mail = self.crew.write(item)
             except (InputError, KeyError, ValueError) as error:

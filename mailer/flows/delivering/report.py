@@ -41,6 +41,11 @@ class Report:
         return self.outcomes[DeliveryState.ACCEPTED]
 
     @property
+    def tried(self) -> int:
+        """How many deliveries have come to an end in this run, good or not."""
+        return sum(count for state, count in self.outcomes.items() if state != DeliveryState.PENDING)
+
+    @property
     def missed(self) -> int:
         """How many were not reached."""
         return len(self.unreached) + self.unnamed

@@ -1,6 +1,6 @@
 """Looking ahead: which edition is due, and what each reader would get. Writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,8 @@ class Prospect:
 class _Survey:
     made: Edition | None
     previous_hi: int | None
+    first_due: datetime | None
+    dated: Mapping[datetime, int]
     newest: int
     groups: Sequence[Group]
     articles: Sequence[Article]
@@ -78,15 +80,19 @@ def _survey(
     starts = [group.lo for group in groups if group.lo is not None]
     own = (before.hi or 0) if before else 0
     found = articles.between(connection, min([own, *starts]), newest) if groups else []
-    return _Survey(made, before.hi if before else None, newest, groups, found)
+    first_due, dated = editions.first_due(connection, cadence.name), editions.first_watermarks(connection)
+    return _Survey(made, before.hi if before else None, first_due, dated, newest, groups, found)
 
 
 def _arranged(found: _Survey, cadence: Cadence, due: datetime, composer: Composer) -> Arrangement:
+    # What a first edition held back stays for the next, so that one reaches back as far as it did.
+    first_due = min(due, found.first_due or due)
     return arrange(
         found.groups,
         found.articles,
         previous_hi=found.previous_hi,
-        own=own_window(found.previous_hi, found.newest, cadence.previous_due(due)),
+        dated=found.dated,
+        own=own_window(found.previous_hi, found.newest, cadence.previous_due(first_due)),
         topics=composer.topics,
         cadence=cadence.name,
         cap=cadence.max_articles,

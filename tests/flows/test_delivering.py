@@ -1,0 +1,694 @@
+"""Draining the outbox: claims, permits, answers and what becomes of each reader."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from mailer.core.delivery import Answer, DeliveryState, Reply, Stage
+from mailer.core.message import Mail
+from mailer.errors import Refused, StoreError
+from mailer.flows import delivering
+from mailer.flows.delivering import Report, Run, crew, line, permits, supply, the_one_sender
+from mailer.store import editions as edition_store
+from mailer.store import outbox
+from mailer.store.database import Database
+from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions, variants
+from tests.flows.scripted import (
+    ACCEPTED,
+    DOUBT,
+    GREYLISTED,
+    LATER,
+    LOST,
+    NO_WAY,
+    NOT_NOW,
+    REFUSED,
+    UNKNOWN,
+    ScriptedRelay,
+    message_id,
+)
+from tests.stories import (
+    DAY,
+    KEY,
+    MONDAY,
+    WEEK,
+    Clock,
+    address,
+    change,
+    join,
+    make_edition,
+    name_of,
+    publish,
+    row_of,
+    send,
+    standing,
+    sums_hold,
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """A relay that is down is found to be so in no time."""
+    monkeypatch.setattr(line.Line.__init__, "__defaults__", (0.001,))
+    monkeypatch.setattr(delivering, "KNOCK", 0.01)
+
+
+async def due(database: Database, *names: str, topics=()) -> int:
+    """These readers are due a weekly digest. Returns its edition."""
+    await publish(database, "a", "b")
+    await join(database, *names, topics=topics)
+    planned = await make_edition(database)
+    return planned.edition.id
+
+
+def for_(name: str, answer, otherwise=ACCEPTED):
+    """A script: this answer for one reader."""
+    return lambda mail: answer if mail.recipient == address(name) else otherwise
+
+
+def in_turn(*answers):
+    """A script: one answer after the other, the last for all that come."""
+    left = list(answers)
+    return lambda _mail: left.pop(0) if len(left) > 1 else left[0]
+
+
+# --- when all goes well
+
+
+async def test_everybody_gets_one_copy_and_the_edition_is_done(database, clock):
+    names = [f"r{number}" for number in range(50)]
+    edition = await due(database, *names)
+    relay = ScriptedRelay()
+    report = await send(database, relay, clock, connections=7)
+    assert relay.copies == Counter(map(address, names))
+    assert (report.sent, report.missed, report.down, report.stopped) == (50, 0, "", False)
+    assert report.finished == [edition]
+    assert await sums_hold(database) == {"accepted": 50}
+    assert relay.opened == 7
+    assert relay.open_ones == 0
+
+
+async def test_a_second_run_sends_nothing(database, clock):
+    await due(database, "ann", "bob")
+    relay = ScriptedRelay()
+    await send(database, relay, clock)
+    report = await send(database, relay, clock)
+    assert (relay.copies.total(), report.outcomes, report.finished) == (2, Counter(), [])
+
+
+async def test_no_connection_is_opened_for_nothing(database, clock):
+    relay = ScriptedRelay()
+    report = await send(database, relay, clock)
+    assert (relay.opened, report.sent) == (0, 0)
+
+
+async def test_an_accepted_message_leaves_no_attempt(database, clock):
+    await due(database, "ann")
+    await send(database, ScriptedRelay(), clock)
+    assert await database.read(lambda c: c.execute(select(attempts)).all()) == []
+
+
+async def test_only_what_was_asked_for_is_sent(database, clock):
+    await join(database, "dan", pace="daily")
+    weekly = await due(database, "ann")
+    daily = (await make_edition(database, "daily")).edition.id
+    variant = (await row_of(database, "dan")).variant_id
+    await database.write(outbox.queue_test, variant, "me@example.com", "test-1", MONDAY + DAY)
+    relay = ScriptedRelay()
+    await send(database, relay, clock, run=Run(transactional=True))
+    assert relay.copies == {"me@example.com": 1}
+    await send(database, relay, clock, run=Run(edition=daily))
+    assert relay.copies == {"me@example.com": 1, address("dan"): 1}
+    await send(database, relay, clock)
+    assert (await database.read(edition_store.by_id, weekly)).state == "done"
+    assert set(relay.copies.values()) == {1}
+
+
+async def test_a_limit_leaves_the_rest(database, clock):
+    edition = await due(database, *(f"r{number}" for number in range(10)))
+    relay = ScriptedRelay()
+    report = await send(database, relay, clock, run=Run(limit=3))
+    assert (relay.copies.total(), report.missed, report.finished) == (3, 0, [])
+    assert await sums_hold(database) == {"accepted": 3, "pending": 7}
+    await send(database, relay, clock, run=Run(edition=edition, limit=99))
+    assert await sums_hold(database) == {"accepted": 10}
+    assert set(relay.copies.values()) == {1}
+
+
+async def test_a_limit_counts_those_who_were_tried(database, clock):
+    await due(database, *(f"r{number}" for number in range(10)))
+    relay = ScriptedRelay(in_turn(NOT_NOW, LATER, ACCEPTED))
+    await send(database, relay, clock, run=Run(limit=3), connections=1)
+    assert await sums_hold(database) == {"accepted": 2, "deferred": 1, "pending": 7}
+
+
+async def test_more_readers_than_a_batch_and_more_variants_than_are_kept_go_out(database, clock, monkeypatch):
+    monkeypatch.setattr(supply, "BATCH", 5)
+    monkeypatch.setattr(crew, "KEPT", 2)
+    edition = await due(database, *(f"r{number}" for number in range(30)))
+    await many_variants(database, edition)
+    relay = ScriptedRelay()
+    await send(database, relay, clock, connections=4)
+    assert await sums_hold(database) == {"accepted": 30}
+    assert set(relay.copies.values()) == {1}
+
+
+async def many_variants(database: Database, edition: int) -> None:
+    """A variant of their own for each reader of the edition."""
+
+    def part(connection):
+        first = connection.execute(select(variants).where(variants.c.edition_id == edition)).mappings().one()
+        rows = connection.execute(select(deliveries.c.id).order_by(deliveries.c.id)).scalars().all()
+        for row in rows[1:]:
+            copy = {key: value for key, value in first.items() if key != "id"}
+            number = connection.execute(insert(variants).values(**copy)).inserted_primary_key[0]
+            connection.execute(update(deliveries).where(deliveries.c.id == row).values(variant_id=number))
+
+    await database.write(part)
+
+
+async def test_a_delivery_that_was_put_back_is_written_though_its_variant_made_room(database, clock, monkeypatch):
+    """One connection waits long for the relay and is refused in the end; the others have gone on meanwhile."""
+    monkeypatch.setattr(supply, "BATCH", 2)
+    monkeypatch.setattr(crew, "KEPT", 1)
+    edition = await due(database, *(f"r{number}" for number in range(20)))
+    await many_variants(database, edition)
+
+    class Slow(ScriptedRelay):
+        async def open(self):
+            found = await super().open()
+            if isinstance(found, Answer):
+                while len(self.taken) < 15:  # noqa: ASYNC110  # the other connection's progress
+                    await asyncio.sleep(0)
+            return found
+
+    relay = Slow(limit=1)
+    await send(database, relay, clock, connections=2)
+    assert await sums_hold(database) == {"accepted": 20}
+
+
+# --- one reader's trouble
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "unreached"),
+    [
+        (UNKNOWN, "failed: no_such_address", "550 5.1.1 user unknown"),
+        (REFUSED, "failed: message_refused", "554 5.6.0 not like this"),
+        (LATER, "deferred: deferred", "451 4.2.0 try again later"),
+        (GREYLISTED, "deferred: greylisted", "451 4.7.1 greylisted"),
+        (LOST, "deferred: connection_lost", "the connection was lost"),
+        (DOUBT, "in_doubt: in_doubt", "the connection was lost"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+async def test_one_readers_trouble_is_nobody_elses(database, clock, answer, state, unreached):
+    await due(database, "ann", "bob", "cem")
+    relay = ScriptedRelay(for_("bob", answer))
+    report = await send(database, relay, clock, connections=1)
+    assert await standing(database) == {"ann": "accepted", "bob": state, "cem": "accepted"}
+    assert [(who.address, who.said) for who in report.unreached.values()] == [(address("bob"), unreached)]
+    (who,) = report.unreached.values()
+    assert who.next_at == (await row_of(database, "bob")).next_at
+    assert (report.sent, report.missed, report.down) == (2, 1, "")
+    assert relay.copies == {address("ann"): 1, address("cem"): 1}
+    await sums_hold(database)
+
+
+async def test_an_unknown_address_fails_once_and_is_suppressed(database, clock):
+    await due(database, "ann", "bob")
+    relay = ScriptedRelay(for_("bob", UNKNOWN))
+    await send(database, relay, clock)
+    clock.move(days=1)
+    await send(database, relay, clock)
+    assert len(relay.offered) == 2
+    row = await database.read(lambda c: c.execute(select(suppressions)).one())
+    assert (row.email, row.reason, len(row.fingerprint)) == (address("bob"), "bounced", 64)
+    states = await database.read(
+        lambda c: dict(tuple(r) for r in c.execute(select(subscribers.c.email, subscribers.c.state)))
+    )
+    assert states == {address("ann"): "active", address("bob"): "bounced"}
+    await publish(database, "c")
+    await make_edition(database, now=MONDAY + WEEK)
+    assert (await database.read(edition_store.by_id, 2)).planned == 1
+
+
+async def test_a_deferred_reader_is_tried_again_when_the_time_has_come_and_not_before(database, clock):
+    await due(database, "ann")
+    relay = ScriptedRelay(in_turn(LATER, LATER, LATER, ACCEPTED))
+    await send(database, relay, clock)
+    for minutes in (5, 10, 20):
+        clock.move(minutes=minutes - 1)
+        await send(database, relay, clock)
+        offered = len(relay.offered)
+        clock.move(minutes=1)
+        await send(database, relay, clock)
+        assert len(relay.offered) == offered + 1
+    row = await row_of(database, "ann")
+    assert (row.state, row.attempts, row.waits) == ("accepted", 3, 0)
+    assert relay.copies == {address("ann"): 1}
+
+
+async def test_greylisting_is_waited_out_in_its_own_steps_without_a_count(database, clock):
+    await due(database, "ann")
+    relay = ScriptedRelay(in_turn(GREYLISTED, GREYLISTED, GREYLISTED, GREYLISTED, ACCEPTED))
+    found = []
+    for _ in range(4):
+        await send(database, relay, clock)
+        row = await row_of(database, "ann")
+        found.append((row.next_at - clock.now) / timedelta(minutes=1))
+        assert row.attempts == 0
+        clock.now = row.next_at
+    assert found == [5, 15, 30, 30]
+    await send(database, relay, clock)
+    assert await sums_hold(database) == {"accepted": 1}
+
+
+async def test_it_is_tried_until_it_is_too_old(database, clock):
+    edition = await due(database, "ann", "bob")
+    relay = ScriptedRelay(for_("ann", LATER))
+    while clock.now < MONDAY + 3 * DAY:
+        await send(database, relay, clock)
+        clock.move(hours=1)
+    assert await standing(database) == {"ann": "expired: too_old", "bob": "accepted"}
+    assert 20 < len(relay.offered) < 35
+    assert (await database.read(edition_store.by_id, edition)).state == "done"
+
+
+async def test_a_message_that_cant_be_built_is_that_one_readers(database, clock):
+    edition = await due(database, "ann", "bob", "cem")
+    await change(database, "bob", email="not an address")
+    report = await send(database, ScriptedRelay(), clock, connections=1)
+    states = await sums_hold(database)
+    assert states == {"accepted": 2, "render_failed": 1}
+    assert [(who.address, who.state) for who in report.unreached.values()] == [("not an address", "render_failed")]
+    assert report.finished == [edition]
+
+
+async def test_who_leaves_between_claim_and_permit_is_skipped(database, clock):
+    await due(database, "ann", "bob", "cem")
+
+    def leave(mail: Mail):
+        assert mail.recipient == address("ann")
+        database._writer.submit(
+            lambda c: c.execute(update(subscribers).where(subscribers.c.id == 2).values(state="unsubscribed"))
+        )
+        relay.script = lambda _mail: ACCEPTED
+        return ACCEPTED
+
+    relay = ScriptedRelay(leave)
+    report = await send(database, relay, clock, connections=1)
+    assert await standing(database) == {"ann": "accepted", "bob": "skipped: unsubscribed", "cem": "accepted"}
+    assert address("bob") not in {mail.recipient for mail in relay.offered}
+    assert (report.outcomes[DeliveryState.SKIPPED], report.missed) == (1, 0)
+    await sums_hold(database)
+
+
+async def test_an_edition_that_is_paused_midway_stops_and_goes_on_later(database, clock):
+    edition = await due(database, *(f"r{number}" for number in range(10)))
+
+    def pause(_mail: Mail):
+        database._writer.submit(lambda c: c.execute(update(editions).values(state="paused")))
+        return ACCEPTED
+
+    relay = ScriptedRelay(pause)
+    report = await asyncio.wait_for(send(database, relay, clock, connections=2, run=Run(edition=edition)), 10)
+    assert 1 <= relay.copies.total() <= 4
+    assert report.finished == []
+    states = await sums_hold(database)
+    assert states == {"accepted": relay.copies.total(), "pending": 10 - relay.copies.total()}
+    await database.write(lambda c: c.execute(update(editions).values(state="running")).rowcount)
+    relay.script = lambda _mail: ACCEPTED
+    await send(database, relay, clock)
+    assert await sums_hold(database) == {"accepted": 10}
+    assert set(relay.copies.values()) == {1}
+
+
+# --- doubt
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_doubt_is_tried_once_more_with_the_same_bytes(database, clock, taken):
+    await due(database, "ann")
+    relay = ScriptedRelay(in_turn((DOUBT, taken), ACCEPTED))
+    await send(database, relay, clock)
+    assert (await row_of(database, "ann")).next_at == MONDAY + timedelta(minutes=30)
+    clock.move(minutes=29)
+    await send(database, relay, clock)
+    assert len(relay.offered) == 1
+    clock.move(minutes=1)
+    await send(database, relay, clock, keys=(KEY, "a key that came meanwhile, long enough"))
+    assert await sums_hold(database) == {"accepted": 1}
+    first, second = relay.offered
+    assert first == second
+    assert relay.copies[address("ann")] == (2 if taken else 1)
+
+
+async def test_a_second_doubt_is_held_and_never_more_than_two_copies_go_out(database, clock):
+    edition = await due(database, "ann")
+    relay = ScriptedRelay(lambda _mail: (DOUBT, True))
+    for _ in range(6):
+        await send(database, relay, clock)
+        clock.move(hours=1)
+    assert await standing(database) == {"ann": "in_doubt_held: in_doubt"}
+    assert relay.copies == {address("ann"): 2}
+    assert len({message_id(mail) for mail in relay.offered}) == 1
+    assert (await database.read(edition_store.by_id, edition)).state == "done"
+
+
+async def test_doubts_are_held_where_the_settings_say_so(database, clock):
+    await due(database, "ann")
+    relay = ScriptedRelay(lambda _mail: (DOUBT, True))
+    for _ in range(3):
+        await send(database, relay, clock, in_doubt="hold")
+        clock.move(hours=1)
+    assert await standing(database) == {"ann": "in_doubt_held: in_doubt"}
+    assert relay.copies == {address("ann"): 1}
+
+
+async def test_what_a_dead_sender_had_on_the_wire_is_named_and_tried_once_more(database, clock):
+    await due(database, "ann", "bob")
+    epoch, _ = await database.write(delivering.recovery.begin_epoch, timedelta(minutes=30))
+    claims = await database.write(outbox.claim, epoch, 10, MONDAY)
+    await database.write(outbox.exchange, epoch, [], [claims[0].id], MONDAY)
+    clock.move(minutes=1)
+    relay = ScriptedRelay()
+    report = await send(database, relay, clock)
+    assert relay.copies == {address("bob"): 1}
+    (who,) = report.unreached.values()
+    assert (who.address, who.state, who.next_at) == (address("ann"), "in_doubt", MONDAY + timedelta(minutes=30))
+    clock.move(minutes=29)
+    await send(database, relay, clock)
+    assert relay.copies == {address("ann"): 1, address("bob"): 1}
+    assert await sums_hold(database) == {"accepted": 2}
+
+
+# --- the relay's trouble
+
+
+async def test_a_relay_that_is_down_fails_nobody(database, clock):
+    await due(database, *(f"r{number}" for number in range(20)))
+    relay = ScriptedRelay()
+    relay.trouble = NO_WAY
+    report = await send(database, relay, clock)
+    assert (report.down, report.down_since) == ("cannot connect: Connection refused", MONDAY)
+    assert (report.missed, report.outcomes) == (0, Counter())
+    assert await sums_hold(database) == {"pending": 20}
+    relay.trouble = None
+    await send(database, relay, clock)
+    assert await sums_hold(database) == {"accepted": 20}
+
+
+@pytest.mark.parametrize("stage", [Stage.TLS, Stage.AUTH])
+async def test_a_refused_login_is_not_tried_again(database, clock, stage):
+    await due(database, "ann")
+    asked = []
+
+    class Strict(ScriptedRelay):
+        async def open(self):
+            asked.append(1)
+            return Answer(stage, Reply(535, "5.7.8", "wrong password"))
+
+    report = await send(database, Strict(), clock, connections=5)
+    assert (report.down, len(asked)) == ("535 5.7.8 wrong password", 1)
+    assert await sums_hold(database) == {"pending": 1}
+
+
+async def test_a_login_that_is_refused_for_now_is_tried_three_times(database, clock):
+    await due(database, "ann")
+    asked = []
+
+    class Busy(ScriptedRelay):
+        async def open(self):
+            asked.append(1)
+            return Answer(Stage.AUTH, Reply(454, "4.7.0", "later"))
+
+    report = await send(database, Busy(), clock, connections=5)
+    assert (report.down, len(asked)) == ("454 4.7.0 later", 3)
+
+
+async def test_a_relay_that_refuses_mail_is_down_and_nobody_is_blamed(database, clock):
+    await due(database, *(f"r{number}" for number in range(20)))
+    relay = ScriptedRelay(lambda _mail: Answer(Stage.MAIL, Reply(550, "5.7.1", "who are you?")))
+    report = await send(database, relay, clock, connections=4)
+    assert report.down == "550 5.7.1 who are you?"
+    assert report.missed == 0
+    assert len(relay.offered) <= 12
+    assert await sums_hold(database) == {"pending": 20}
+    rows = await database.read(lambda c: c.execute(select(deliveries.c.attempts, deliveries.c.waits)).all())
+    assert {tuple(row) for row in rows} == {(0, 0)}
+
+
+async def test_a_relay_that_refuses_mail_now_and_then_is_not_down(database, clock):
+    await due(database, *(f"r{number}" for number in range(20)))
+    turns = iter(range(1000))
+    relay = ScriptedRelay(lambda _mail: NOT_NOW if next(turns) % 4 == 0 else ACCEPTED)
+    report = await send(database, relay, clock, connections=2)
+    assert (report.down, report.missed) == ("", 0)
+    assert await sums_hold(database) == {"accepted": 20}
+
+
+async def test_a_relay_that_takes_few_connections_gets_few(database, clock):
+    await due(database, *(f"r{number}" for number in range(40)))
+    relay = ScriptedRelay(limit=2)
+    report = await send(database, relay, clock, connections=10)
+    assert (report.down, report.missed) == ("", 0)
+    assert await sums_hold(database) == {"accepted": 40}
+
+
+async def test_a_relay_that_hangs_up_after_every_message_is_served_over_new_connections(database, clock):
+    await due(database, *(f"r{number}" for number in range(20)))
+
+    class Curt(ScriptedRelay):
+        async def open(self):
+            found = await super().open()
+            send_one = found.send
+
+            async def then_gone(mail):
+                answer = await send_one(mail)
+                found.alive = False
+                return answer
+
+            found.send = then_gone
+            return found
+
+    relay = Curt()
+    await send(database, relay, clock, connections=3)
+    assert await sums_hold(database) == {"accepted": 20}
+    assert relay.opened == 20
+    assert relay.open_ones == 0
+
+
+# --- stopping
+
+
+async def test_a_stop_finishes_the_messages_under_way_and_leaves_no_doubt(database, clock):
+    await due(database, *(f"r{number}" for number in range(100)))
+    stop = asyncio.Event()
+
+    def script(_mail: Mail):
+        if len(relay.taken) == 20:
+            stop.set()
+        return ACCEPTED
+
+    relay = ScriptedRelay(script)
+    report = await send(database, relay, clock, connections=5, stop=stop)
+    assert report.stopped
+    states = await sums_hold(database)
+    assert states == {"accepted": relay.copies.total(), "pending": 100 - relay.copies.total()}
+    assert 20 < relay.copies.total() <= 26
+    await send(database, relay, clock)
+    assert await sums_hold(database) == {"accepted": 100}
+    assert set(relay.copies.values()) == {1}
+
+
+async def test_a_stop_ends_waiting(database, clock):
+    await due(database, "ann")
+    stop = asyncio.Event()
+
+    def script(_mail: Mail):
+        asyncio.get_running_loop().call_later(0.02, stop.set)
+        return LATER
+
+    await asyncio.wait_for(send(database, ScriptedRelay(script), clock, run=Run(wait=True), stop=stop), 5)
+    assert await sums_hold(database) == {"deferred": 1}
+
+
+class Hasty(Clock):
+    """Ten minutes pass at each look."""
+
+    def __call__(self):
+        self.move(minutes=10)
+        return self.now
+
+
+async def test_waiting_stays_until_all_is_settled(database, monkeypatch):
+    async def no_time(_stop: asyncio.Event, _seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(delivering, "_sleep", no_time)
+    edition = await due(database, "ann", "bob", "cem")
+    answers = {"ann": [LATER, GREYLISTED, LOST, ACCEPTED], "bob": [DOUBT, DOUBT], "cem": [ACCEPTED]}
+    relay = ScriptedRelay(lambda mail: answers[name_of(mail.recipient)].pop(0))
+    report = await asyncio.wait_for(send(database, relay, Hasty(), run=Run(wait=True)), 20)
+    assert await sums_hold(database) == {"accepted": 2, "in_doubt_held": 1}
+    assert [who.address for who in report.unreached.values()] == [address("bob")]
+    assert report.finished == [edition]
+
+
+async def test_waiting_outlasts_a_relay_that_is_down(database, clock):
+    await due(database, "ann")
+    relay = ScriptedRelay()
+    relay.trouble = NO_WAY
+    asyncio.get_running_loop().call_later(0.05, lambda: setattr(relay, "trouble", None))
+    report = await asyncio.wait_for(send(database, relay, clock, run=Run(wait=True)), 10)
+    assert report.down == ""
+    assert await sums_hold(database) == {"accepted": 1}
+
+
+# --- the database's trouble
+
+
+def commit_on_a_full_disk(_connection):
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.fixture
+def full_disk():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+async def test_nothing_goes_out_after_a_permit_could_not_be_committed(database, clock, full_disk):
+    await due(database, *(f"r{number}" for number in range(50)))
+
+    def fill_the_disk(_mail: Mail):
+        if len(relay.taken) == 5:
+            full_disk.setattr(database._writes.dialect, "do_commit", commit_on_a_full_disk)
+        return ACCEPTED
+
+    relay = ScriptedRelay(fill_the_disk)
+    with pytest.raises(StoreError, match="The disk is full"):
+        await send(database, relay, clock, connections=3)
+    offered = len(relay.offered)
+    assert offered <= 9
+    await asyncio.sleep(0.02)
+    assert len(relay.offered) == offered
+    assert relay.open_ones == 0
+    full_disk.undo()
+
+    relay.script = lambda _mail: ACCEPTED
+    await send(database, relay, clock)
+    states = await sums_hold(database)
+    assert states["in_doubt"] <= 3
+    assert states["accepted"] + states["in_doubt"] == 50
+    clock.move(minutes=31)
+    await send(database, relay, clock)
+    assert await sums_hold(database) == {"accepted": 50}
+    assert relay.copies.total() <= 53
+    assert max(relay.copies.values()) <= 2
+
+
+async def test_a_connection_whose_last_result_cant_be_written_lets_the_others_end_first(database, clock, full_disk):
+    """The error comes out when no connection is sending any more."""
+    await due(database, *(f"r{number}" for number in range(30)))
+    await change(database, "r3", email="not an address")
+    sending = Counter()
+
+    class Slow(ScriptedRelay):
+        async def open(self):
+            found = await super().open()
+            send_one = found.send
+
+            async def slowly(mail):
+                sending["now"] += 1
+                await asyncio.sleep(0.01)
+                answer = await send_one(mail)
+                sending["now"] -= 1
+                return answer
+
+            found.send = slowly
+            return found
+
+    def fill_the_disk(_mail: Mail):
+        full_disk.setattr(database._writes.dialect, "do_commit", commit_on_a_full_disk)
+        return ACCEPTED
+
+    with pytest.raises(StoreError):
+        await send(database, Slow(fill_the_disk), clock, connections=4)
+    assert sending["now"] == 0
+
+
+async def test_a_permit_that_lay_too_long_is_given_back_unused(database, clock, monkeypatch):
+    await due(database, "ann", "bob")
+    slept = [True, False]
+    monkeypatch.setattr(permits.Permit, "stale", lambda _permit, _now: slept.pop(0) if slept else False)
+    relay = ScriptedRelay()
+    report = await send(database, relay, clock, connections=1)
+    assert [mail.recipient for mail in relay.offered] == [address("bob"), address("ann")]
+    assert await sums_hold(database) == {"accepted": 2}
+    assert report.missed == 0
+    row = await row_of(database, "ann")
+    assert (row.attempts, row.waits, row.doubts) == (0, 0, 0)
+
+
+def test_a_permit_is_stale_after_a_second():
+    permit = permits.Permit(granted_at=100.0)
+    assert not permit.stale(101.0)
+    assert permit.stale(101.01)
+
+
+# --- one sender
+
+
+async def test_the_second_sender_waits_and_names_the_first(database, database_url, monkeypatch):
+    monkeypatch.setattr(delivering, "LOOK", 0.005)
+    told: list[str] = []
+    order: list[str] = []
+    stop = asyncio.Event()
+
+    async def second(other: Database) -> None:
+        async with the_one_sender(other, "the second", told.append, stop):
+            order.append("second")
+
+    with Database(database_url) as other:
+        async with the_one_sender(database, "mailer send, since 08:00", told.append, stop):
+            waiting = asyncio.create_task(second(other))
+            await asyncio.sleep(0.03)
+            order.append("first")
+        await asyncio.wait_for(waiting, 5)
+    assert order == ["first", "second"]
+    (sentence,) = told
+    assert sentence.startswith("Waiting: mailer send, since 08:00 (process ")
+
+
+async def test_a_stop_ends_waiting_for_the_other_sender(database, database_url):
+    stop = asyncio.Event()
+    with Database(database_url) as other:
+        async with the_one_sender(database, "the first", print, stop):
+            stop.set()
+            with pytest.raises(Refused, match="Stopped while waiting"):
+                async with the_one_sender(other, "the second", lambda _words: None, stop):
+                    pytest.fail("two senders")
+
+
+async def test_the_lock_is_given_back_when_sending_fails(database, database_url):
+    with pytest.raises(StoreError):
+        async with the_one_sender(database, "the first", print, asyncio.Event()):
+            raise StoreError("no")
+    with Database(database_url) as other:
+        assert other.sender_lock.take("the second")
+
+
+# --- the report
+
+
+def test_a_report_names_many_and_counts_the_rest(monkeypatch):
+    monkeypatch.setattr(delivering.report, "NAMED", 2)
+    report = Report()
+    for number in (1, 2, 3, 2):
+        report.miss(number, delivering.Unreached(f"r{number}", DeliveryState.FAILED, "no", None))
+    assert (list(report.unreached), report.unnamed, report.missed) == ([1, 2], 1, 3)

@@ -1,0 +1,86 @@
+"""Articles are numbered in the order in which they are taken in, once."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+from mailer.core.article import Picture
+from mailer.store import articles
+from tests.stories import MONDAY, draft, publish
+
+
+async def take(database, *drafts, origin: str = "feed:1", known: bool = False) -> tuple[int, int]:
+    return await database.write(articles.take_in, origin, [(each, known) for each in drafts])
+
+
+async def numbered(database) -> dict[str, int]:
+    return {item.draft.guid: item.seq for item in await database.read(articles.latest, 100)}
+
+
+async def test_numbers_follow_the_order_of_taking_in_whatever_the_dates(database):
+    await publish(database, "a", "b", published=MONDAY)
+    await publish(database, "c", published=MONDAY - timedelta(days=900))
+    await publish(database, "d", published=None)
+    assert await numbered(database) == {"a": 1, "b": 2, "c": 3, "d": 4}
+    assert await database.read(articles.newest) == 4
+
+
+async def test_what_is_taken_in_again_keeps_its_number(database):
+    assert await take(database, draft("a"), draft("b")) == (2, 0)
+    assert await take(database, draft("b"), draft("a"), draft("c")) == (1, 0)
+    assert await numbered(database) == {"a": 1, "b": 2, "c": 3}
+
+
+async def test_what_changed_is_brought_up_to_date_under_its_number(database):
+    await take(database, draft("a"), known=True)
+    picture = Picture("https://x.example/p.png", "a picture", 600, 300)
+    assert await take(database, replace(draft("a"), title="New", picture=picture, topics=("x",))) == (0, 1)
+    (found,) = await database.read(articles.by_seq, [1])
+    assert (found.draft.title, found.draft.picture, found.draft.topics) == ("New", picture, ("x",))
+    assert found.known
+
+
+async def test_the_same_again_is_no_change_whatever_its_zone_and_microseconds(database):
+    moment = datetime(2026, 11, 20, 12, 0, 0, 123_456, UTC)
+    await take(database, draft("a", published=moment))
+    elsewhere = moment.astimezone(timezone(timedelta(hours=5)))
+    assert await take(database, draft("a", published=elsewhere)) == (0, 0)
+    (found,) = await database.read(articles.by_seq, [1])
+    assert found.draft.published == moment.replace(microsecond=123_000)
+
+
+async def test_the_same_guid_of_another_source_is_another_article(database):
+    await take(database, draft("a"))
+    assert await take(database, draft("a"), origin="feed:2") == (1, 0)
+    assert await database.read(articles.count) == 2
+    assert await database.read(articles.count, "feed:2") == 1
+
+
+async def test_more_items_than_a_statement_takes_are_taken_in_at_once(database):
+    many = [draft(f"g{n}") for n in range(1_200)]
+    assert await take(database, *many) == (1_200, 0)
+    assert await take(database, *many) == (0, 0)
+    assert await database.read(articles.newest) == 1_200
+
+
+async def test_between_leaves_out_what_is_hidden_or_only_known(database):
+    await publish(database, "a", "b", "c")
+    await publish(database, "d", known=True)
+    await publish(database, "e")
+    assert await database.write(articles.hide, 2)
+    assert {item.seq for item in await database.read(articles.between, 1, 9)} == {3, 5}
+
+
+async def test_a_pin_is_spent_cadence_by_cadence(database):
+    await publish(database, "a", "b")
+    assert await database.write(articles.pin, 1, ["daily", "weekly"])
+    await database.write(articles.unpin_given, [1, 2], "weekly")
+    (first,) = await database.read(articles.by_seq, [1])
+    assert first.pins == ("daily",)
+    assert not await database.write(articles.pin, 99, ["daily"])
+    assert not await database.write(articles.hide, 99)
+
+
+async def test_articles_come_in_the_order_asked_for(database):
+    await publish(database, "a", "b", "c")
+    found = await database.read(articles.by_seq, [3, 99, 1])
+    assert [item.seq for item in found] == [3, 1]
