@@ -3,13 +3,17 @@
 A command imports what it runs, so that `mailer --help` answers at once.
 """
 
+import os
 import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
 
 import typer
 
 from mailer import __version__
 from mailer.cli import articles, config, demo, editions, feeds, preview, send, setup, subscribers, verify
-from mailer.cli.output import complain
+from mailer.cli.output import complain, show_json
 from mailer.errors import MailerError
 
 app = typer.Typer(
@@ -30,6 +34,9 @@ preview.register(app)
 verify.register(app)
 demo.register(app)
 
+# What typer raises for a wrong option; it has had its own copy of the class since 0.2x, so it is found by a child.
+_Misuse: Any = typer.BadParameter.__bases__[0]
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -40,8 +47,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def mailer(
     context: typer.Context,
-    config_file: str = typer.Option(
-        "", "--config", metavar="FILE", help="Settings file. Default: $MAILER_CONFIG, else ./config.toml."
+    config_file: str | None = typer.Option(
+        None, "--config", metavar="FILE", help="Settings file. Default: $MAILER_CONFIG, else ./config.toml."
     ),
     version: bool = typer.Option(  # noqa: ARG001  # typer calls it for us
         False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
@@ -53,14 +60,45 @@ def mailer(
 
 def main() -> None:
     """The console script `mailer`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the program runs
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A title has letters that the terminal's encoding may lack.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.exit(_run(as_json="--json" in sys.argv))
+
+
+def _run(*, as_json: bool) -> int:
+    """Run the command. Returns the exit code; every deliberate error, and what a machine may refuse, is a sentence."""
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except MailerError as error:
-        complain(str(error), as_json="--json" in sys.argv)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody to tell.
-        sys.stderr.close()
-        sys.exit(141)
+        complain(str(error), as_json=as_json)
+        return error.exit_code
+    except _Misuse as error:
+        if as_json:
+            show_json({"error": error.format_message()})
+        error.show()
+        return int(error.exit_code)
+    except typer.Abort:
+        complain("Stopped; nothing was changed.", as_json=as_json)
+        return 1
+    except UnicodeEncodeError as error:
+        complain(f"{error.object!r} is not UTF-8 text.", as_json=as_json)
+        return 1
+    except BrokenPipeError:  # whoever read our output has gone; there is nobody to tell
+        _drop_output()
+        return 1
+    except OSError as error:
+        _drop_output()
+        complain(f"{error.filename or 'Standard output'}: {error.strerror}.")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """What could not be written must not be tried again, and fail again, when the program ends."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

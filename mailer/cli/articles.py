@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mailer.cli.output import JSON, complain, say, show_json, show_table, when
-from mailer.cli.session import NOW, parts, run
+from mailer.cli.session import LARGEST, NOW, parts, run
 
 if TYPE_CHECKING:
     from mailer.core.article import Article
 
 app = typer.Typer(no_args_is_help=True, help="The articles that digests are made of.", rich_markup_mode=None)
 
-ID = typer.Argument(metavar="ID")
+ID = typer.Argument(metavar="ID", max=LARGEST)
 
 
 @app.command("import")
@@ -21,7 +21,7 @@ def import_articles(
     context: typer.Context,
     file: Path = typer.Argument(metavar="FILE", help="JSON, JSON Lines, CSV, JSON Feed or Markdown (front matter)."),
     archive: bool = typer.Option(False, "--archive", help="Keep them as known: they are never mailed."),
-    now: str = NOW,
+    now: str | None = NOW,
     as_json: bool = JSON,
 ) -> None:
     """Take in the articles of a file. What can't be read is listed, the rest goes in; then the exit code is 1."""
@@ -42,7 +42,7 @@ def import_articles(
 @app.command("list")
 def list_articles(
     context: typer.Context,
-    limit: int = typer.Option(50, "--limit", min=1, help="How many, the newest first."),
+    limit: int = typer.Option(50, "--limit", min=1, max=LARGEST, help="How many, the newest first."),
     as_json: bool = JSON,
 ) -> None:
     """Show the articles, the last taken in first."""
@@ -83,33 +83,46 @@ def show(context: typer.Context, article: int = ID, as_json: bool = JSON) -> Non
     document["image"] = picture.url if picture else ""
     for key, value in document.items():
         shown = ", ".join(value) if isinstance(value, list) else value
-        say(f"{key:<12}{shown}")
+        shown = ("no", "yes")[shown] if isinstance(shown, bool) else shown
+        say(f"{key:<12}{shown}".rstrip())
 
 
 @app.command()
-def hide(context: typer.Context, article: int = ID, as_json: bool = JSON) -> None:
+def hide(
+    context: typer.Context,
+    article: int = ID,
+    off: bool = typer.Option(False, "--off", help="Hide it no more."),
+    as_json: bool = JSON,
+) -> None:
     """Keep an article out of editions that are not planned yet."""
     from mailer.flows import editing
 
-    run(parts(context), lambda database: editing.hide(database, article))
-    _done(article, "hidden", "It is in no edition planned from now on.", as_json=as_json)
+    run(parts(context), lambda database: editing.hide(database, article, hidden=not off))
+    sentence = "An edition whose window it is in may have it." if off else "It is in no edition planned from now on."
+    _done(article, "hidden", sentence, off=off, as_json=as_json)
 
 
 @app.command()
-def pin(context: typer.Context, article: int = ID, as_json: bool = JSON) -> None:
+def pin(
+    context: typer.Context,
+    article: int = ID,
+    off: bool = typer.Option(False, "--off", help="Take the pin off."),
+    as_json: bool = JSON,
+) -> None:
     """Put an article on top of the next edition of each cadence."""
     from mailer.flows import editing
 
     made = parts(context)
-    run(made, lambda database: editing.pin(database, article, list(made.cadences())))
-    _done(article, "pinned", "It leads the next edition of each cadence that has it.", as_json=as_json)
+    run(made, lambda database: editing.pin(database, article, [] if off else list(made.cadences())))
+    sentence = "It has its usual place again." if off else "It leads the next edition of each cadence that has it."
+    _done(article, "pinned", sentence, off=off, as_json=as_json)
 
 
-def _done(article: int, word: str, sentence: str, *, as_json: bool) -> None:
+def _done(article: int, word: str, sentence: str, *, off: bool, as_json: bool) -> None:
     if as_json:
-        show_json({"id": article, word: True})
+        show_json({"id": article, word: not off})
     else:
-        say(f"Article {article} is {word}. {sentence}")
+        say(f"Article {article} is {'no longer ' if off else ''}{word}. {sentence}")
 
 
 def _state(article: "Article") -> str:

@@ -1,5 +1,7 @@
 """`mailer config`: are the settings right, and what could be set."""
 
+import os
+
 import typer
 
 from mailer.cli.output import JSON, complain, say, show_json
@@ -29,7 +31,7 @@ def check(context: typer.Context, as_json: bool = JSON) -> None:
         for complaint in complaints:
             complain(complaint)
         if not complaints:
-            say(f"{settings_path(context) or 'The settings'}: all right.")
+            say(f"{settings_path(context) or os.environ.get('MAILER_CONFIG') or 'config.toml'}: all right.")
     if complaints:
         raise typer.Exit(2)
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from mailer.cli.output import complain, say, tell
+from mailer.cli.output import JSON, complain, say, show_json, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -13,10 +13,12 @@ def register(app: typer.Typer) -> None:
 def demo(
     once: bool = typer.Option(False, "--once", help="Send, check that every reader got one digest, and end."),
     port: int = typer.Option(0, "--port", min=0, max=65535, help="Port of the inbox page. Default: any free one."),
+    as_json: bool = JSON,
 ) -> None:
-    """Serve a sample site, send its digests to a local inbox, and show that inbox in the browser.
+    """See it work: a sample site and a local inbox.
 
-    Nothing leaves this machine, and nothing stays on it. Without a terminal it ends by itself, as with --once.
+    Serves the site, sends its digests to the inbox, and shows that in the browser. Nothing leaves this machine, and
+    nothing stays on it. Without a terminal it ends by itself, as with --once.
     """
     import asyncio
     import sys
@@ -24,7 +26,7 @@ def demo(
     from mailer.cli.progress import watched
     from mailer.demo.show import show
 
-    stay = not once and sys.stdout.isatty()
+    stay = not (once or as_json) and sys.stdout.isatty()
     try:
         shown = asyncio.run(show(say=say if stay else tell, watch=watched, stay=stay, port=port))
     except KeyboardInterrupt:
@@ -33,8 +35,14 @@ def demo(
     except OSError as error:
         complain(f"--port {port}: {error.strerror}. Choose another, or leave it out.")
         raise typer.Exit(1) from None
+    if as_json:
+        show_json(
+            {"readers": shown.readers, "articles": shown.articles, "digests": shown.digests, "wrong": shown.wrong}
+        )
     for sentence in shown.wrong:
         complain(sentence)
     if shown.wrong:
         raise typer.Exit(1)
-    say(f"{shown.readers} readers, {shown.articles} articles, {shown.digests} digests: every reader got exactly one.")
+    if not as_json:
+        counts = f"{shown.readers} readers, {shown.articles} articles, {shown.digests} digests"
+        say(f"{counts}: every reader got exactly one.")

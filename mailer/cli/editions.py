@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mailer.cli.output import JSON, say, show_json, show_table, when
-from mailer.cli.session import parts, run
+from mailer.cli.output import JSON, counted, say, show_json, show_table, when
+from mailer.cli.session import LARGEST, parts, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="The editions that were made.", ric
 @app.command("list")
 def list_editions(
     context: typer.Context,
-    limit: int = typer.Option(50, "--limit", min=1, help="How many, the newest first."),
+    limit: int = typer.Option(50, "--limit", min=1, max=LARGEST, help="How many, the newest first."),
     as_json: bool = JSON,
 ) -> None:
     """Show the editions, the newest first."""
@@ -57,8 +57,8 @@ def list_editions(
 @app.command()
 def show(
     context: typer.Context,
-    edition: int = typer.Argument(metavar="ID"),
-    limit: int = typer.Option(50, "--limit", min=1, help="How many readers who did not get it are named."),
+    edition: int = typer.Argument(metavar="ID", max=LARGEST),
+    limit: int = typer.Option(50, "--limit", min=1, max=LARGEST, help="How many readers who did not get it are named."),
     as_json: bool = JSON,
 ) -> None:
     """Show one edition: its states, its variants, and who did not get it."""
@@ -111,7 +111,8 @@ def show(
     say(states_in_words(found.planned, states), "")
     for variant in document["variants"]:
         more = f" and {variant['more']} more" if variant["more"] else ""
-        say(f"{variant['readers']} readers: {variant['subject']} ({len(variant['articles'])} articles{more})")
+        held = counted(len(variant["articles"]), "article")
+        say(f"{counted(variant['readers'], 'reader')}: {variant['subject']} ({held}{more})")
     if missed:
         say("")
         show_table(

@@ -2,8 +2,8 @@
 
 import typer
 
-from mailer.cli.output import JSON, complain, say, show_json, show_table, tell, when
-from mailer.cli.session import NOW, parts, run
+from mailer.cli.output import JSON, complain, counted, say, show_json, show_table, tell, when
+from mailer.cli.session import LARGEST, NOW, parts, run
 
 app = typer.Typer(no_args_is_help=True, help="The feeds that articles come from.", rich_markup_mode=None)
 
@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, help="The feeds that articles come from.
 def add(
     context: typer.Context,
     source: str = typer.Argument(metavar="URL|FILE", help="An RSS, Atom or JSON feed."),
-    now: str = NOW,
+    now: str | None = NOW,
     as_json: bool = JSON,
 ) -> None:
     """Add a feed and take in what it has; what is older than the longest cadence's period is known, but not mailed."""
@@ -25,11 +25,22 @@ def add(
     for note in polled.notes:
         tell(f"{source}: {note}")
     if as_json:
-        show_json({"id": polled.feed.id, "url": polled.feed.url, "added": fresh, "new": polled.new})
-    elif fresh:
-        say(f"Added feed {polled.feed.id}: {polled.new} {_articles(polled.new)} taken in.")
+        show_json(
+            {
+                "id": polled.feed.id,
+                "url": polled.feed.url,
+                "added": fresh,
+                "new": polled.new,
+                "known": polled.known,
+                "changed": polled.changed,
+            }
+        )
+        return
+    known = f", {polled.known:,} of them old or undated: known, but never mailed" if polled.known else ""
+    if fresh:
+        say(f"Added feed {polled.feed.id}: {counted(polled.new, 'article')} taken in{known}.")
     else:
-        say(f"Feed {polled.feed.id} is there already: {polled.new} new {_articles(polled.new)}.")
+        say(f"Feed {polled.feed.id} is there already: {counted(polled.new, 'new article')}{known}.")
 
 
 @app.command("list")
@@ -72,7 +83,7 @@ def list_feeds(context: typer.Context, as_json: bool = JSON) -> None:
 
 
 @app.command()
-def remove(context: typer.Context, feed: int = typer.Argument(metavar="ID"), as_json: bool = JSON) -> None:
+def remove(context: typer.Context, feed: int = typer.Argument(metavar="ID", max=LARGEST), as_json: bool = JSON) -> None:
     """Poll a feed no more. Its articles stay; added again, it goes on where it was."""
     from mailer.flows import ingesting
 
@@ -84,7 +95,7 @@ def remove(context: typer.Context, feed: int = typer.Argument(metavar="ID"), as_
 
 
 @app.command()
-def poll(context: typer.Context, now: str = NOW, as_json: bool = JSON) -> None:
+def poll(context: typer.Context, now: str | None = NOW, as_json: bool = JSON) -> None:
     """Ask every feed for what is new. Exit code 1 where one could not be read; the others are."""
     from mailer.flows import ingesting
 
@@ -116,7 +127,3 @@ def poll(context: typer.Context, now: str = NOW, as_json: bool = JSON) -> None:
             say("No feeds yet. Add one: mailer feeds add URL")
     if any(one.problem for one in polled):
         raise typer.Exit(1)
-
-
-def _articles(count: int) -> str:
-    return "article" if count == 1 else "articles"

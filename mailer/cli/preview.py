@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from mailer.cli.output import JSON, say, show_json
+from mailer.cli.output import JSON, counted, say, show_json
 from mailer.cli.session import NOW, parts, run
 
 
@@ -16,12 +16,15 @@ def register(app: typer.Typer) -> None:
 def preview(
     context: typer.Context,
     cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
-    now: str = NOW,
-    reader: str = typer.Option("", "--as", metavar="ADDRESS", help="What this reader gets."),
+    now: str | None = NOW,
+    reader: str | None = typer.Option(None, "--as", metavar="ADDRESS", help="What this reader gets."),
     out: Path = typer.Option(Path("preview"), "--out", metavar="DIR", help="Where the files go."),
     as_json: bool = JSON,
 ) -> None:
-    """Write digest.html, digest.txt and digest.eml: the bytes as they would go out. Nothing is sent or kept."""
+    """Write the digest that is due into files.
+
+    digest.html, digest.txt and digest.eml, the bytes as they would go out. Nothing is sent or kept.
+    """
     from email import message_from_bytes, policy
 
     from mailer.core.subscription import clean_address
@@ -29,7 +32,7 @@ def preview(
     from mailer.flows import planning
 
     made = parts(context, now)
-    if reader:
+    if reader is not None:
         try:
             reader = clean_address(reader)
         except ValueError as error:
@@ -44,7 +47,7 @@ def preview(
             stationery=made.stationery(),
             keys=made.keys(),
             nonce=made.draw(),
-            reader=reader or None,
+            reader=reader,
         ),
     )
     if found is None:
@@ -54,11 +57,10 @@ def preview(
             say("There is nothing new: no digest would go out.")
         return
     message = message_from_bytes(found.mail.data, policy=policy.default)
-    files = {
-        "digest.html": str(message.get_body(("html",)).get_content()).encode(),  # type: ignore[union-attr]
-        "digest.txt": str(message.get_body(("plain",)).get_content()).encode(),  # type: ignore[union-attr]
-        "digest.eml": found.mail.data,
-    }
+    files = {"digest.eml": found.mail.data}
+    for name, kind in (("digest.html", "html"), ("digest.txt", "plain")):
+        content = message.get_body((kind,)).get_content()  # type: ignore[union-attr]  # a digest has both
+        files[name] = content.replace("\r\n", "\n").encode()
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -81,4 +83,8 @@ def preview(
         )
         return
     more = f" and {found.more} more" if found.more else ""
-    say(f"Subject: {found.subject}", f"{found.articles} articles{more}, {len(found.mail.data):,} bytes", *paths)
+    say(
+        f"Subject: {found.subject}",
+        f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
+        *paths,
+    )

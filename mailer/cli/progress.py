@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mailer.cli.output import tell
 from mailer.flows.delivering import Report, Run
@@ -22,9 +22,9 @@ BAR_EVERY = 0.1
 @asynccontextmanager
 async def watched(database: Database, run: Run, report: Report) -> AsyncIterator[None]:
     """Show how `report` grows while the block runs."""
-    total = await database.read(stats.to_do, run.edition)
-    total = total if run.limit is None else min(total, run.limit)
-    task = asyncio.create_task(_bar(report, total) if sys.stderr.isatty() else _lines(report, total))
+    watch = _Watch(database, run, report)
+    await watch.count()
+    task = asyncio.create_task(_bar(watch) if sys.stderr.isatty() else _lines(watch))
     try:
         yield
     finally:
@@ -32,35 +32,61 @@ async def watched(database: Database, run: Run, report: Report) -> AsyncIterator
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _bar(report: Report, total: int) -> None:
+class _Watch:
+    """A run, how much it has before it, and since when it sends: before that it may have waited for another sender."""
+
+    def __init__(self, database: Database, run: Run, report: Report) -> None:
+        self.report = report
+        self.total = 0
+        self._database = database
+        self._run = run
+        self._start = monotonic()
+        self._sends = False
+
+    async def count(self) -> None:
+        """Ask the ledger how much there is to do. Asked again it can only be less, by what another sender did."""
+        counts = [self.report.tried + await self._database.read(stats.to_do, self._run.edition)]
+        # What this run deferred is there to do, too, and must not be counted twice.
+        counts += [known for known in (self.total, self._run.limit) if known]
+        self.total = min(counts)
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether mails are going out, after so long."""
+        if not self._sends:
+            self._start = monotonic()
+        await asyncio.sleep(seconds)
+        if self.report.tried and not self._sends:
+            self._sends = True
+            await self.count()
+        return self._sends
+
+    @property
+    def rate(self) -> float:
+        """Deliveries a second."""
+        return self.report.tried / max(monotonic() - self._start, 0.001)
+
+
+async def _bar(watch: _Watch) -> None:
     columns = (
-        TextColumn("sending"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[missed]} not reached"),
-        TextColumn("{task.fields[rate]:,.0f}/s"),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan"),
+        TextColumn("{task.fields[sent]:,} of {task.total:,} sent", style="bold"),
+        TextColumn("· {task.fields[missed]:,} not reached ·"),
+        TextColumn("{task.fields[rate]:,.0f}/s ·"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
     )
-    start = monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("send", total=total, missed=0, rate=0.0)
-        try:
-            while True:
-                await asyncio.sleep(BAR_EVERY)
-                _show(progress, task, report, start)
-        finally:
-            _show(progress, task, report, start)
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as progress:
+        task = progress.add_task("send", total=watch.total, sent=0, missed=0, rate=0.0)
+        while True:
+            await watch.wait(BAR_EVERY)
+            report = watch.report
+            fields = {"sent": report.sent, "missed": report.missed, "rate": watch.rate}
+            progress.update(task, total=watch.total, completed=report.tried, **fields)  # type: ignore[arg-type]  # the id
 
 
-def _show(progress: Progress, task: int, report: Report, start: float) -> None:
-    rate = report.sent / max(monotonic() - start, 0.001)
-    progress.update(task, completed=report.tried, missed=report.missed, rate=rate)  # type: ignore[arg-type]  # an int
-
-
-async def _lines(report: Report, total: int) -> None:
-    start = monotonic()
+async def _lines(watch: _Watch) -> None:
     while True:
-        await asyncio.sleep(LINE_EVERY)
-        rate = report.tried / (monotonic() - start)
-        left = f", {(total - report.tried) / rate:,.0f} s left" if rate and total > report.tried else ""
-        tell(f"{report.sent:,} of {total:,} sent, {report.missed:,} not reached, {rate:,.0f}/s{left}")
+        if await watch.wait(LINE_EVERY):
+            report, rate, ahead = watch.report, watch.rate, watch.total - watch.report.tried
+            left = f", {ahead / rate:,.0f} s left" if rate and ahead > 0 else ""
+            tell(f"{report.sent:,} of {watch.total:,} sent, {report.missed:,} not reached, {rate:,.0f}/s{left}")

@@ -2,16 +2,19 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import uvloop
 
 from mailer.cli.editions import edition_document, states_in_words
-from mailer.cli.output import complain, say, show_json, tell, when
+from mailer.cli.output import complain, counted, say, show_json, tell, when
 from mailer.cli.progress import watched
 from mailer.core.cadence import Cadence
+from mailer.core.delivery import DeliveryState
+from mailer.core.selection import Arrangement
 from mailer.core.subscription import clean_address
 from mailer.errors import InputError, RelayDown
 from mailer.flows import planning
@@ -25,23 +28,30 @@ from mailer.wiring import Parts
 NAMED = 20
 """How many who were not reached are named on the terminal; `editions show` has the rest."""
 
+NO_STATES: Mapping[str, int] = {state.value: 0 for state in DeliveryState}
+
 T = TypeVar("T")
 
 
-def rehearse(made: Parts, cadence: str, *, as_json: bool) -> None:
+def rehearse(made: Parts, cadence: str | None, *, as_json: bool) -> None:
     """Say what would be sent to how many."""
     chosen = _chosen(made, cadence)
 
-    async def look(database: Database) -> list[Prospect]:
+    async def look(database: Database) -> list[tuple[Prospect, Mapping[str, int]]]:
         composer = made.composer()
-        return [await planning.look_ahead(database, one, now=made.clock(), composer=composer) for one in chosen]
+        found = []
+        for one in chosen:
+            prospect = await planning.look_ahead(database, one, now=made.clock(), composer=composer)
+            states = await database.read(stats.states, prospect.made.id) if prospect.made else NO_STATES
+            found.append((prospect, states))
+        return found
 
     found = _run(made, look)
     if as_json:
-        documents = [_prospect_document(prospect) for prospect in found]
+        documents = [_prospect_document(prospect, states) for prospect, states in found]
         show_json(documents[0] if cadence else {"editions": documents})
         return
-    for prospect in found:
+    for prospect, _ in found:
         say(_prospect_in_words(prospect, made.settings.site.timezone))
 
 
@@ -74,12 +84,14 @@ def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) ->
         show_json({"cadence": cadence, "to": clean, "sent": bool(report.sent), **_report_document(report)})
     elif queued is None:
         say("There is nothing new: no test copy was sent.")
-    elif report.sent:
+    elif report.down or report.stopped:
+        say(f"The test copy to {clean} waits; the next run sends it.")
+    elif queued not in report.unreached:
         say(f"Sent a test copy to {clean}.")
     return _concluded(report, made.settings.site.timezone, quiet=as_json)
 
 
-def send_due(made: Parts, cadence: str, *, limit: int | None, wait: bool, as_json: bool) -> int:
+def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool, as_json: bool) -> int:
     """Plan and send one cadence, or whatever is due. Returns the exit code."""
     chosen = _chosen(made, cadence)
     note = f"mailer send --cadence {cadence}" if cadence else "mailer send"
@@ -94,38 +106,44 @@ def send_due(made: Parts, cadence: str, *, limit: int | None, wait: bool, as_jso
             async with watched(database, run, report):
                 await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
         shown = await _stands(database, planned, report, only=bool(cadence))
-        return _Outcome(planned, shown, await database.read(stats.unfinished))
+        return _Outcome(planned, shown, await database.read(stats.unfinished), await database.read(stats.looked_at))
 
     outcome = _run_stoppable(made, work)
     planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
     zone = made.settings.site.timezone
+    next_due = min(one.next_due for one in planned)
     if as_json:
         documents = [edition_document(edition, states) for edition, states in shown]
-        details = {"next_due": min(one.next_due for one in planned), "waiting": waiting, **_report_document(report)}
+        details = {"next_due": next_due, "waiting": waiting, **_report_document(report)}
         if cadence:
             blank = {"id": None, "cadence": cadence, "period": planned[0].period, "state": "empty", "planned": 0}
-            show_json((documents[0] if documents else blank) | details)
+            show_json((documents[0] if documents else {**blank, **NO_STATES}) | details)
         else:
             show_json({"editions": documents} | details)
     else:
-        for line in _planned_in_words(planned, shown, report, zone):
-            say(line)
+        lines = list(_planned_in_words(planned, shown, report, zone))
+        say(*lines or [f"Nothing is due. The next edition is due {when(next_due, zone)}."])
         if waiting and not report.missed:
             counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in waiting.items())
-            say(f"Still waiting: {counts}.")
+            later = outcome.looked_at is not None and outcome.looked_at > made.clock()
+            say(f"Still waiting: {counts}{f'; looked at again {when(outcome.looked_at, zone)}' if later else ''}.")
     return _concluded(report, zone, quiet=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How a run ended: what was planned, the editions it was about as they stand now, and what waits anywhere."""
+    """How a run ended: what was planned, the editions it was about as they stand now, and what waits anywhere.
+
+    `looked_at`: when the first that waits is looked at again.
+    """
 
     planned: list[Planned]
     shown: list[tuple[Edition, dict[str, int]]]
     waiting: dict[str, int]
+    looked_at: datetime | None
 
 
-def _chosen(made: Parts, cadence: str) -> list[Cadence]:
+def _chosen(made: Parts, cadence: str | None) -> list[Cadence]:
     return [made.cadence(cadence)] if cadence else list(made.cadences().values())
 
 
@@ -133,7 +151,8 @@ async def _stands(
     database: Database, planned: Sequence[Planned], report: Report, *, only: bool
 ) -> list[tuple[Edition, dict[str, int]]]:
     """The editions this run was about, as they stand now."""
-    ids = {one.edition.id for one in planned if one.edition is not None and (only or one.fresh)}
+    made = [(one.edition, one.fresh) for one in planned if one.edition is not None]
+    ids = {edition.id for edition, fresh in made if only or fresh or edition.state == "running"}
     found = []
     for edition_id in sorted(ids | set(report.finished)):
         edition = await database.read(editions.by_id, edition_id)
@@ -156,6 +175,8 @@ def _planned_in_words(
             continue
         name = f"{edition.cadence} {edition.period}"
         if edition.state == "empty":
+            if len(planned) > 1 and not one.fresh:
+                continue
             why = "held back: fewer articles than min_articles" if one.held_back else "nothing new"
             yield f"{name}: {why}, so nothing is sent. {due}"
         elif edition.id in stands:
@@ -172,7 +193,8 @@ def _concluded(report: Report, zone: str, *, quiet: bool) -> int:
     """Name who was not reached and why, and give the exit code. Raises RelayDown."""
     if report.missed:
         complain(f"{report.missed:,} not reached in this run:")
-        for who in list(report.unreached.values())[:NAMED]:
+        # First those whom nothing will try again.
+        for who in sorted(report.unreached.values(), key=lambda who: who.next_at is not None)[:NAMED]:
             again = f"; looked at again {when(who.next_at, zone)}" if who.next_at else ""
             complain(f"  {who.address}: {who.state.replace('_', ' ')}, {who.said}{again}")
         if report.missed > NAMED:
@@ -196,24 +218,34 @@ def _prospect_in_words(prospect: Prospect, zone: str) -> str:
         return f"{name}: made already ({prospect.made.state}, {prospect.made.planned:,} readers). {due}"
     arrangement = prospect.arrangement
     if arrangement is None or not arrangement.batches:
-        return f"{name}: nothing would be sent. {due}"
-    lines = [f"{name}: would go to {arrangement.readers:,} readers. Due since {when(prospect.due, zone)}."]
+        return f"{name}: {_why_nothing(arrangement)}, so nothing would be sent. {due}"
+    lines = [f"{name}: would go to {counted(arrangement.readers, 'reader')}. Due since {when(prospect.due, zone)}."]
     for batch in arrangement.batches:
-        lines.append(f"  {batch.readers:,} readers, {batch.pick.total} articles:")
+        lines.append(f"  {counted(batch.readers, 'reader')}, {counted(batch.pick.total, 'article')}:")
         lines += [f"    {article.draft.title}" for article in batch.pick.articles[:5]]
         if batch.pick.total > 5:  # noqa: PLR2004  # enough to know it by
             lines.append(f"    and {batch.pick.total - 5} more")
     return "\n".join(lines)
 
 
-def _prospect_document(prospect: Prospect) -> dict[str, Any]:
+def _why_nothing(arrangement: Arrangement | None) -> str:
+    if arrangement is None or not arrangement.shares:
+        return "no active reader"
+    if any(share.held_back for share in arrangement.shares):
+        return "fewer new articles than min_articles"
+    return "nothing new"
+
+
+def _prospect_document(prospect: Prospect, states: Mapping[str, int]) -> dict[str, Any]:
     arrangement = prospect.arrangement
+    planned = prospect.made.planned if prospect.made else (arrangement.readers if arrangement else 0)
     batches = arrangement.batches if arrangement else ()
     return {
         "cadence": prospect.cadence.name,
         "period": prospect.period,
         "state": prospect.made.state if prospect.made else ("planning" if batches else "empty"),
-        "planned": prospect.made.planned if prospect.made else (arrangement.readers if arrangement else 0),
+        "planned": planned,
+        **(states if prospect.made else {**NO_STATES, DeliveryState.PENDING.value: planned}),
         "due_at": prospect.due,
         "next_due": prospect.next_due,
         "dry_run": True,
@@ -256,11 +288,10 @@ def _run_stoppable(made: Parts, work: Callable[[Database, asyncio.Event], Awaita
         loop = asyncio.get_running_loop()
 
         def asked() -> None:
-            if not stop.is_set():
-                tell("Stopping after the messages that are on their way; once more to stop at once.")
+            stop.set()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-            stop.set()
+            tell("Stopping after the messages that are on their way; once more to stop at once.")
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked)

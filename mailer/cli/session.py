@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,27 +17,37 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 NOW = typer.Option(
-    "", "--now", metavar="ISO", help="Act as if it were this time (site's time zone unless it has an offset)."
+    None, "--now", metavar="ISO", help="Act as if it were this time (site's time zone unless it has an offset)."
 )
+LARGEST = 2**63 - 1
+"""The largest number that a database column holds: of an id, or a limit."""
+_YEARS = range(1971, 9990)
+"""What `--now` may be in: every date counted from there exists."""
 
 
 def settings_path(context: typer.Context) -> Path | None:
     """The file that `--config` named."""
-    return Path(context.obj) if context.obj else None
+    return None if context.obj is None else Path(context.obj)
 
 
-def parts(context: typer.Context, now: str = "") -> Parts:
-    """Raises ConfigError with every mistake in the settings."""
+def parts(context: typer.Context, now: str | None = None) -> Parts:
+    """Raises ConfigError with every mistake in the settings, InputError where `--now` is no time."""
     from mailer.config import load
+    from mailer.errors import InputError
     from mailer.wiring import Clock, Parts, moment_of
 
     settings = load(settings_path(context), os.environ)
-    clock = Clock.at(moment_of(now, settings.site.timezone)) if now else Clock()
-    return Parts(settings, clock)
+    if now is None:
+        return Parts(settings, Clock())
+    moment = moment_of(now, settings.site.timezone)
+    if moment.year not in _YEARS:
+        raise InputError(f"--now {now}: give a year from {_YEARS[0]} to {_YEARS[-1]}.")
+    return Parts(settings, Clock.at(moment))
 
 
 def run(made: Parts, work: Callable[[Database], Awaitable[T]]) -> T:
     """Run a flow on the open database."""
+    import asyncio
 
     async def go() -> T:
         return await work(database)

@@ -2,13 +2,14 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
 from mailer.cli.output import JSON, say, show_json
 from mailer.cli.session import parts, settings_path
-from mailer.errors import InputError
+from mailer.errors import ConfigError, InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +30,8 @@ def init(
     smtp_port: int = typer.Option(0, help="Its port. Default: 587 for starttls, 465 for tls, 25 for none."),
     smtp_security: str = typer.Option("", help="starttls, tls or none. Default: starttls."),
     smtp_username: str = typer.Option("", help="The name to log in with; empty: no login."),
-    force: bool = typer.Option(False, "--force", help="Replace a settings file that is there."),
+    force: bool = typer.Option(False, "--force", help="Replace a settings file that is there; its keys are kept."),
+    as_json: bool = JSON,
 ) -> None:
     """Write config.toml with fresh keys, and make the database.
 
@@ -42,8 +44,7 @@ def init(
     from mailer.store.upgrade import upgrade as make_database
 
     path = settings_path(context) or Path(os.environ.get("MAILER_CONFIG") or "config.toml")
-    if path.exists() and not force:
-        raise InputError(f"{path} is there already. Change it by hand, or say --force to replace it.")
+    keys = _keys_kept(path, force=force)
     site = {
         "name": _answer("The site's name", name),
         "url": _answer("Its address (https://…)", url),
@@ -64,18 +65,41 @@ def init(
     }
     if public_url:
         answers["web"] = {"public_url": public_url}
-    text = write_config(answers, secret_keys=[secrets.token_urlsafe(32)])
-    settings = parse(text, path.absolute(), {})
+    text = write_config(answers, secret_keys=[*keys, secrets.token_urlsafe(32)])
+    settings = parse(text, path.absolute(), os.environ)
     make_database(settings.store.url)
     _write_private(path, text)
     option = f" --config {path}" if path != Path("config.toml") else ""
-    say(
-        f"Wrote {path} (readable by you alone, with a fresh key) and made the database.",
-        "Next:",
-        f"  mailer{option} feeds add {settings.site.url}/feed.xml",
-        f'  mailer{option} subscribers add you@example.com --cadence weekly --confirmed --consent "my own address"',
-        f"  mailer{option} preview --cadence weekly",
+    following = (
+        f"mailer{option} feeds add {settings.site.url}/feed.xml",
+        f'mailer{option} subscribers add you@example.com --cadence weekly --confirmed --consent "my own address"',
+        f"mailer{option} preview --cadence weekly",
     )
+    if as_json:
+        show_json({"config": str(path), "store": settings.store.url, "next": following})
+        return
+    fresh = "the old keys and a fresh one" if keys else "a fresh key"
+    say(f"Wrote {path} (readable by you alone, with {fresh}) and made the database.", "Next:")
+    say(*(f"  {command}" for command in following))
+
+
+def _keys_kept(path: Path, *, force: bool) -> Sequence[str]:
+    """The keys of the settings that are replaced: links in mails that went out live on. Raises InputError."""
+    from mailer.config import load
+
+    if path.exists() and not force:
+        raise InputError(f"{path} is there already. Change it by hand, or say --force to replace it.")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"The folder {path.absolute().parent} does not exist. Make it first.")
+    if not path.exists():
+        return ()
+    try:
+        return load(path, {}).signing_keys()
+    except ConfigError as error:
+        raise InputError(
+            f"{path} can't be replaced as it is: its keys are needed for links in mails that went out, and it is not "
+            f"right ({error.complaints[0].removesuffix('.')}). Mend it, or move it away."
+        ) from None
 
 
 def upgrade(context: typer.Context, as_json: bool = JSON) -> None:

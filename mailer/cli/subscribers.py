@@ -2,13 +2,14 @@
 
 import sys
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mailer.cli.output import JSON, complain, say, show_json, show_table, tell, when
-from mailer.cli.session import parts, run
+from mailer.cli.output import JSON, complain, counted, say, show_json, show_table, tell, when
+from mailer.cli.session import LARGEST, parts, run
 from mailer.errors import InputError, NotFound, Refused
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def add(
     from mailer.core.subscription import Newcomer, clean_address, clean_cadence, clean_timezone, clean_topics
     from mailer.flows import subscribing
 
-    _require_consent(confirmed, consent)
+    statement = _consent(confirmed, consent)
     made = parts(context)
     newcomer = Newcomer(
         email=_checked(clean_address, address, address),
@@ -54,7 +55,7 @@ def add(
     reader = run(
         made,
         lambda database: subscribing.add(
-            database, newcomer, now=made.clock(), statement=consent, fingerprints=made.fingerprints
+            database, newcomer, now=made.clock(), statement=statement, fingerprints=made.fingerprints
         ),
     )
     if as_json:
@@ -83,7 +84,7 @@ def set_(
     wanted = None if not topic else () if topic in (["all"], [""]) else _topics(made, topic, clean_topics)
     new_cadence = _checked(lambda text: clean_cadence(text, made.cadences()), cadence, "--cadence") if cadence else None
     new_zone = _checked(clean_timezone, timezone, "--timezone") if timezone else None
-    until = _day(pause_until, new_zone or made.settings.site.timezone) if pause_until else None
+    until = _day(pause_until, new_zone or _zone_of(made, email)) if pause_until else None
     reader = run(
         made,
         lambda database: subscribing.change(
@@ -118,7 +119,7 @@ def import_(
     """
     from mailer.flows import importing
 
-    _require_consent(confirmed, consent)
+    statement = _consent(confirmed, consent)
     made = parts(context)
     last = [0]
 
@@ -136,7 +137,7 @@ def import_(
             cadences=made.cadences(),
             topics=made.settings.topics,
             default_cadence=cadence,
-            statement=consent,
+            statement=statement,
             fingerprints=made.fingerprints,
             progress=progress,
         ),
@@ -166,17 +167,21 @@ def list_(
     context: typer.Context,
     state: str = typer.Option("", "--state", help="Only these: active, paused, unsubscribed, bounced, …"),
     cadence: str = typer.Option("", "--cadence", help="Only these."),
-    limit: int = typer.Option(1000, "--limit", min=1, help="How many at most."),
+    limit: int = typer.Option(1000, "--limit", min=1, max=LARGEST - 1, help="How many at most."),
     as_json: bool = JSON,
 ) -> None:
     """Show the readers, in order of joining."""
     from mailer.store import subscribers
 
     made = parts(context)
+    wanted = _state(state)
     found = run(
         made,
-        lambda database: database.read(subscribers.page, state=state or None, cadence=cadence or None, limit=limit),
+        lambda database: database.read(subscribers.page, state=wanted, cadence=cadence or None, limit=limit + 1),
     )
+    if len(found) > limit:
+        found.pop()
+        tell(f"There are more than these {limit:,}; --limit shows more, `mailer subscribers export` all.")
     if as_json:
         show_json([_document(reader) for reader in found])
         return
@@ -194,7 +199,9 @@ def list_(
             )
             for reader in found
         ],
-        empty="No readers yet. Add one: mailer subscribers add ADDRESS --cadence weekly --confirmed --consent TEXT",
+        empty="No such readers."
+        if state or cadence
+        else "No readers yet. Add one: mailer subscribers add ADDRESS --cadence weekly --confirmed --consent TEXT",
     )
 
 
@@ -270,20 +277,28 @@ def export(
 
     if file == "-" and as_json:
         raise InputError("--json and - both want standard output; name a file.")
+    if file != "-" and Path(file).is_dir():
+        raise InputError(f"{file or repr(file)} is a folder; name a file in it.")
     made = parts(context)
+    wanted = _state(state)
+    if file == "-" and isinstance(sys.stdout, TextIOWrapper):
+        # Like a file: UTF-8, whatever the terminal speaks.
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")
     target = sys.stdout if file == "-" else Path(file)
     count = run(
-        made,
-        lambda database: importing.export_subscribers(database, target, state=state or None, cadence=cadence or None),
+        made, lambda database: importing.export_subscribers(database, target, state=wanted, cadence=cadence or None)
     )
     if as_json:
         show_json({"file": file, "readers": count})
     elif file != "-":
-        say(f"Wrote {count:,} readers to {file}.")
+        say(f"Wrote {counted(count, 'reader')} to {file}.")
 
 
-def _require_consent(confirmed: bool, consent: str) -> None:
-    """Until there are pages to confirm on, only people who have agreed already can come in."""
+def _consent(confirmed: bool, consent: str) -> str:
+    """How they consented, in one line.
+
+    Until there are pages to confirm on, only people who have agreed already can come in.
+    """
     if not confirmed:
         raise Refused(
             "Readers can't confirm by mail yet: the pages for it come with a later release. "
@@ -291,20 +306,41 @@ def _require_consent(confirmed: bool, consent: str) -> None:
         )
     if not consent.strip():
         raise InputError('--confirmed needs --consent "how and when they agreed"; it is kept as the proof.')
+    if not consent.isprintable():
+        raise InputError(f"--consent {consent!r}: write it in one line of UTF-8 text.")
+    return consent.strip()
+
+
+def _state(text: str) -> str | None:
+    """The state that is asked for, None for all. A cadence, unlike it, may be one that the settings have no longer."""
+    from mailer.core.subscription import State
+
+    if text and text not in set(State):
+        raise InputError(f"--state {text!r}: there are {', '.join(State)}.")
+    return text or None
 
 
 def _checked(check: "Callable[[str], str]", text: str, what: str) -> str:
     try:
         return check(text)
     except ValueError as error:
-        raise InputError(f"{what}: {error}") from None
+        shown = what if what.isprintable() and what else repr(what)
+        raise InputError(f"{shown}: {str(error).removesuffix('.')}.") from None
 
 
 def _topics(made: "Parts", wanted: "list[str] | None", check: "Callable[..., tuple[str, ...]]") -> tuple[str, ...]:
     try:
         return check(wanted or [], made.settings.topics)
     except ValueError as error:
-        raise InputError(f"--topic: {error}") from None
+        raise InputError(f"--topic: {str(error).removesuffix('.')}.") from None
+
+
+def _zone_of(made: "Parts", email: str) -> str:
+    """The zone that a reader's days begin in."""
+    from mailer.store import subscribers
+
+    reader = run(made, lambda database: database.read(subscribers.find, email))
+    return (reader.timezone if reader else "") or made.settings.site.timezone
 
 
 def _day(text: str, timezone: str) -> datetime:
@@ -313,9 +349,9 @@ def _day(text: str, timezone: str) -> datetime:
 
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return (found.replace(tzinfo=zone_named(timezone)) if found.tzinfo is None else found).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InputError(f"--pause-until {text!r} is no date. Write it like 2026-12-24.") from None
-    return (found.replace(tzinfo=zone_named(timezone)) if found.tzinfo is None else found).astimezone(UTC)
 
 
 def _in_words(made: "Parts", reader: "Subscriber") -> str:

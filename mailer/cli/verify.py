@@ -12,7 +12,10 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(context: typer.Context, as_json: bool = JSON) -> None:
-    """Check the ledger against the promises. Exit code 1 where one is broken; unfinished deliveries break none."""
+    """Check the ledger against the promises.
+
+    Exit code 1 where one is broken; unfinished deliveries break none.
+    """
     from mailer.flows import checking
     from mailer.store import stats
 

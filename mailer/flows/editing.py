@@ -7,14 +7,14 @@ from mailer.store import articles
 from mailer.store.database import Database
 
 
-async def hide(database: Database, seq: int) -> None:
-    """Keep an article out of editions that are not planned yet. Raises NotFound."""
-    if not await database.write(articles.hide, seq):
+async def hide(database: Database, seq: int, *, hidden: bool = True) -> None:
+    """Keep an article out of editions that are not planned yet, or no longer. Raises NotFound."""
+    if not await database.write(articles.hide, seq, hidden=hidden):
         raise _missing(seq)
 
 
 async def pin(database: Database, seq: int, cadences: Sequence[str]) -> None:
-    """Put an article on top of the next edition of each of these cadences. Raises NotFound."""
+    """Put an article on top of the next edition of each of these cadences, of no other. Raises NotFound."""
     if not await database.write(articles.pin, seq, cadences):
         raise _missing(seq)
 

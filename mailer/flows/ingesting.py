@@ -26,10 +26,14 @@ MAX_FILE = 200_000_000
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """How a poll of one feed went. `problem`: '' when well. `notes`: what was mended or left out."""
+    """How a poll of one feed went. `known`: of the new, the back catalogue, never mailed. `problem`: '' when well.
+
+    `notes`: what was mended or left out.
+    """
 
     feed: Feed
     new: int = 0
+    known: int = 0
     changed: int = 0
     problem: str = ""
     notes: tuple[str, ...] = ()
@@ -149,7 +153,7 @@ def _keep(
     if fetched.permanent_url and feeds.is_free(connection, fetched.permanent_url):
         noted["url"] = fetched.permanent_url
     feeds.note(connection, feed.id, **noted)
-    return Polled(feed, new, changed, notes=document.problems)
+    return Polled(feed, new, sum(known for _, known in drafts), changed, notes=document.problems)
 
 
 def _place(address: str) -> str:

@@ -77,7 +77,7 @@ def hide(connection: Connection, seq: int, *, hidden: bool = True) -> bool:
 
 
 def pin(connection: Connection, seq: int, cadences: Sequence[str]) -> bool:
-    """Put it on top of the next edition of each of these cadences, of no other. False where there is no such article."""
+    """Put it on top of the next edition of these cadences, of no other. False where there is no such article."""
     return connection.execute(update(articles).where(articles.c.seq == seq).values(pins=list(cadences))).rowcount == 1
 
 

@@ -51,8 +51,14 @@ class Database:
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, …)` in the writer's next transaction; returns once that is committed."""
-        result: T = await self._writer.submit(lambda connection: work(connection, *args, **kwargs))
-        return result
+        return (await self.write_stamped(work, *args, **kwargs))[0]
+
+    async def write_stamped(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[T, float]:
+        """`write`, and when the commit had returned, by `writer.ticks()`."""
+        done: tuple[T, float] = await self._writer.submit(lambda connection: work(connection, *args, **kwargs))
+        return done
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, …)` on a reader thread, in one snapshot."""
@@ -101,8 +107,8 @@ def parse_url(url: str) -> URL:
 
 
 def file_of(url: URL) -> Path | None:
-    """The file of a SQLite address."""
-    return Path(url.database) if url.database else None
+    """The file of a SQLite address. One name for it whatever links lead there, or its locks would be several."""
+    return Path(url.database).resolve() if url.database else None
 
 
 def beside(path: Path | None, name: str) -> Path | None:

@@ -42,6 +42,13 @@ def unfinished(connection: Connection) -> dict[str, int]:
     return found
 
 
+def looked_at(connection: Connection) -> datetime | None:
+    """When the first delivery that waits for a retry, or is in doubt, is looked at again; None where none waits."""
+    asked = select(func.min(deliveries.c.next_at)).where(text(f"deliveries.{_WAITING[2]}"))
+    moment: datetime | None = connection.execute(asked).scalar()
+    return moment
+
+
 def to_do(connection: Connection, edition_id: int | None) -> int:
     """How many deliveries a run may have before it: of one edition and transactional ones, or of all."""
     total = 0

@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,14 @@ from sqlalchemy.exc import DBAPIError
 
 from mailer.errors import StoreError
 from mailer.store.turnstile import Turnstile
+
+BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def ticks() -> float:
+    """Seconds of a clock that never jumps, and that goes on while the machine sleeps where the system has such a one."""
+    return time.clock_gettime(BOOT)
+
 
 GROUP = 512
 """How many closures at most share one transaction."""
@@ -26,6 +35,7 @@ class Job:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = field(default=None)
+    committed: float = 0.0
 
 
 class Writer(threading.Thread):
@@ -41,7 +51,7 @@ class Writer(threading.Thread):
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
 
     def submit(self, work: Callable[[Connection], Any]) -> asyncio.Future[Any]:
-        """Queue a closure. The future's result comes after the commit has returned."""
+        """Queue a closure. The future's result is (its result, `ticks()` when the commit had returned)."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._jobs.put(Job(work, loop, future))
@@ -53,13 +63,25 @@ class Writer(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        with self._engine.connect() as connection:
+        try:
+            connection = self._engine.connect()
+        except Exception as error:  # noqa: BLE001  # out of descriptors, say: every job hears of it
+            self._refuse(error)
+            return
+        with connection:
             while (job := self._jobs.get()) is not None:
                 group = [job]
                 ended = self._gather(group)
                 self._settle(connection, group)
                 if ended:
                     return
+
+    def _refuse(self, error: Exception) -> None:
+        """Answer every job with why nothing can be written."""
+        while (job := self._jobs.get()) is not None:
+            job.error = in_words(error)
+            if not job.loop.is_closed():
+                job.loop.call_soon_threadsafe(_deliver, [job])
 
     def _gather(self, group: list[Job]) -> bool:
         """Everything that waits already. True when the end of the queue was met."""
@@ -91,6 +113,9 @@ class Writer(threading.Thread):
                 for job in group:
                     job.error = None
                     job.result = job.work(connection)
+            committed = ticks()
+            for job in group:
+                job.committed = committed
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the flow that awaits it
             # A COMMIT that fails may leave the transaction open, which SQLAlchemy takes for ended.
             connection.connection.rollback()
@@ -107,7 +132,7 @@ def _deliver(jobs: list[Job]) -> None:
         if job.error is not None:
             job.future.set_exception(job.error)
         else:
-            job.future.set_result(job.result)
+            job.future.set_result((job.result, job.committed))
 
 
 _WORDS = {

@@ -163,7 +163,7 @@ class _Worker:
             permit = await self.crew.permits.ask(item, result)
             if permit is None:
                 self.crew.report.outcomes[DeliveryState.SKIPPED] += 1
-            elif permit.stale(asyncio.get_running_loop().time()):
+            elif permit.stale:
                 # The machine slept between permit and use: the reader may have left meanwhile.
                 self.crew.supply.again()
                 self.result = Result(item, _UNUSED, None)

@@ -9,6 +9,7 @@ from mailer.core.delivery import Claimed
 from mailer.store import outbox
 from mailer.store.database import Database
 from mailer.store.outbox import Result
+from mailer.store.writer import ticks
 
 STALE = 1.0
 """Seconds after which an unused permit is given back (delivery.md, 'permit unused for 1 s')."""
@@ -16,12 +17,13 @@ STALE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to send one delivery, on disk since `granted_at` (the loop's clock)."""
+    """Leave to send one delivery, on disk since `granted_at`: stamped by the writer thread, not when we heard of it."""
 
     granted_at: float
 
-    def stale(self, loop_time: float) -> bool:
-        return loop_time - self.granted_at > STALE
+    @property
+    def stale(self) -> bool:
+        return ticks() - self.granted_at > STALE
 
 
 @dataclass(slots=True, eq=False)
@@ -65,11 +67,11 @@ class Permits:
             results = [wish.result for wish in wishes if wish.result is not None]
             wanted = [wish.wanted for wish in wishes if wish.wanted is not None]
             try:
-                granted = await self._database.write(outbox.exchange, self._epoch, results, wanted, self._clock())
+                granted, stamp = await self._database.write_stamped(outbox.exchange, self._epoch, results, wanted, self._clock())
             except Exception as error:  # noqa: BLE001  # no permit was committed: every connection must know
                 _refuse_all(wishes, error)
             else:
-                _answer_all(wishes, granted, Permit(asyncio.get_running_loop().time()))
+                _answer_all(wishes, granted, Permit(stamp))
 
 
 def _answer_all(wishes: Sequence[_Wish], granted: frozenset[int], permit: Permit) -> None:

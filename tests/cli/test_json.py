@@ -1,0 +1,96 @@
+"""Under --json, standard output carries one document and nothing else (semantics.md, Output)."""
+
+import pytest
+import typer.main
+
+from mailer.cli import app
+from tests.cli.site import INIT, MONDAY, Site, rss
+
+WELL = {
+    "init": ("--config", "other.toml", *INIT),
+    "upgrade": ("upgrade",),
+    "config check": ("config", "check"),
+    "feeds add": ("feeds", "add", "feed.xml"),
+    "feeds list": ("feeds", "list"),
+    "feeds remove": ("feeds", "remove", "1"),
+    "feeds poll": ("feeds", "poll"),
+    "articles import": ("articles", "import", "articles.json"),
+    "articles list": ("articles", "list"),
+    "articles show": ("articles", "show", "1"),
+    "articles hide": ("articles", "hide", "1"),
+    "articles pin": ("articles", "pin", "1"),
+    "subscribers add": ("subscribers", "add", "new@example.com", "--cadence", "daily", "--confirmed", "--consent", "x"),
+    "subscribers set": ("subscribers", "set", "ann@example.com", "--cadence", "daily"),
+    "subscribers import": ("subscribers", "import", "readers.csv", "--confirmed", "--consent", "x"),
+    "subscribers list": ("subscribers", "list"),
+    "subscribers show": ("subscribers", "show", "ann@example.com"),
+    "subscribers remove": ("subscribers", "remove", "ann@example.com"),
+    "subscribers export": ("subscribers", "export", "out.csv"),
+    "send": ("send", "--cadence", "weekly", "--now", MONDAY),
+    "preview": ("preview", "--cadence", "weekly", "--now", MONDAY),
+    "editions list": ("editions", "list"),
+    "editions show": ("editions", "show", "1"),
+    "verify": ("verify",),
+}
+WRONG = {
+    "init": ("--config", "other.toml", "init", "--url", "x"),
+    "feeds add": ("feeds", "add", "nothing.xml"),
+    "feeds remove": ("feeds", "remove", "9"),
+    "articles import": ("articles", "import", "nothing.json"),
+    "articles show": ("articles", "show", "9"),
+    "articles hide": ("articles", "hide", "9"),
+    "articles pin": ("articles", "pin", "x"),
+    "subscribers add": ("subscribers", "add", "x", "--cadence", "daily", "--confirmed", "--consent", "x"),
+    "subscribers set": ("subscribers", "set", "no@example.com", "--cadence", "daily"),
+    "subscribers import": ("subscribers", "import", "readers.csv"),
+    "subscribers list": ("subscribers", "list", "--limit", "0"),
+    "subscribers show": ("subscribers", "show", "no@example.com"),
+    "subscribers remove": ("subscribers", "remove", "no@example.com"),
+    "subscribers export": ("subscribers", "export", "."),
+    "send": ("send", "--cadence", "hourly"),
+    "preview": ("preview",),
+    "editions show": ("editions", "show", "9"),
+    "no such command": ("frobnicate",),
+    "no such option": ("verify", "--nope"),
+}
+SILENT = {"config example", "demo"}
+"""A text that is shown as it is; and one with tests of its own."""
+
+
+@pytest.fixture
+def busy(site, relay) -> Site:
+    """A site with something to show everywhere."""
+    site.publish("one")
+    site.join("ann", "bob")
+    site.write("feed.xml", rss(("f", "")))
+    site.did("feeds", "add", "feed.xml")
+    site.did("send", "--cadence", "weekly", "--now", MONDAY)
+    return site
+
+
+def test_the_table_has_every_command():
+    group = typer.main.get_command(app)
+    named = set()
+    for name, command in group.commands.items():
+        named |= {f"{name} {below}" for below in command.commands} if hasattr(command, "commands") else {name}
+
+    assert named == WELL.keys() | SILENT
+
+
+@pytest.mark.parametrize("command", WELL)
+def test_a_command_that_goes_well_is_one_document(busy, command):
+    ended = busy.run(*WELL[command], "--json")
+
+    assert ended.code == 0, ended.all
+    assert isinstance(ended.json, dict | list)
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_command_that_goes_wrong_is_one_document_with_the_error(busy, command):
+    ended = busy.run(*WRONG[command], "--json")
+
+    assert ended.code in (1, 2)
+    assert ended.json.keys() == {"error"}
+    assert ended.json["error"].splitlines()[0] in ended.err
+    assert "Traceback" not in ended.err

@@ -1,0 +1,162 @@
+"""`mailer preview`, `mailer editions` and `mailer verify`."""
+
+from email import message_from_bytes, policy
+
+import pytest
+
+from tests.cli.site import MONDAY, Site
+
+PREVIEW = ("preview", "--cadence", "weekly", "--now", MONDAY)
+SEND = ("send", "--cadence", "weekly", "--now", MONDAY)
+
+
+@pytest.fixture
+def ready(site) -> Site:
+    site.publish("one", "two")
+    site.join("ann", "bob")
+    return site
+
+
+def _texts(data: bytes) -> tuple[str, str, str]:
+    message = message_from_bytes(data, policy=policy.default)
+    html, text = message.get_body(("html",)), message.get_body(("plain",))
+    return message["Subject"], *(part.get_content().replace("\r\n", "\n") for part in (html, text))
+
+
+def test_a_preview_is_three_files_and_nothing_else_is_written(ready):
+    before = ready.dump()
+
+    shown = ready.json(*PREVIEW, "--out", "look")
+
+    assert shown["files"] == ["look/digest.eml", "look/digest.html", "look/digest.txt"]
+    assert {file.name for file in (ready.folder / "look").iterdir()} == {"digest.html", "digest.txt", "digest.eml"}
+    data = (ready.folder / "look/digest.eml").read_bytes()
+    assert _texts(data) == (
+        shown["subject"],
+        (ready.folder / "look/digest.html").read_bytes().decode(),
+        (ready.folder / "look/digest.txt").read_bytes().decode(),
+    )
+    assert shown["bytes"] == len(data)
+    assert ready.dump() == before
+
+
+def test_a_preview_of_a_planned_edition_has_the_very_bytes_that_go_out(ready, relay):
+    ready.did(*SEND, "--limit", "1")
+
+    for name in ("ann", "bob"):
+        shown = ready.json(*PREVIEW, "--as", f"{name}@example.com", "--out", name)
+        assert shown["frozen"] is True
+    ready.did(*SEND)
+
+    for name in ("ann", "bob"):
+        assert (ready.folder / name / "digest.eml").read_bytes() == relay.bytes_to(f"{name}@example.com")
+
+
+def test_a_preview_before_planning_has_what_will_go_out(ready, relay):
+    ready.did(*PREVIEW, "--as", "ann@example.com")
+    ready.did(*SEND)
+
+    looked, sent = (ready.folder / "preview/digest.eml").read_bytes(), relay.bytes_to("ann@example.com")
+
+    assert _texts(looked) == _texts(sent)
+    names = [[name for name, _ in message_from_bytes(data).items()] for data in (looked, sent)]
+    assert names[0] == names[1]
+
+
+def test_a_preview_needs_no_readers(site):
+    site.publish("one")
+
+    assert "Subject: About one" in site.did(*PREVIEW).out
+
+
+def test_a_preview_of_nothing_new_says_so(site):
+    assert "nothing new" in site.did(*PREVIEW).out
+    assert site.json(*PREVIEW) == {"cadence": "weekly", "files": []}
+    assert not (site.folder / "preview").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--as", "zoe@example.com"), "not a subscriber"),
+        (("--as", "zoe"), "@-sign"),
+        (("--as", ""), "@-sign"),
+        (("--out", "config.toml"), "config.toml"),
+        (("--out", "config.toml/x"), "config.toml"),
+        (("--cadence", "hourly"), "daily, weekly, monthly"),
+        (("--now", "nonsense"), "no time"),
+    ],
+)
+def test_a_preview_that_cannot_be_made_is_one_sentence(ready, options, said):
+    ended = ready.run(*PREVIEW, *options)
+
+    assert ended.code == 1
+    assert said in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_editions_list_and_show_have_a_count_for_each_state(ready, relay):
+    ready.did(*SEND)
+    ready.did("send", "--cadence", "weekly", "--now", "2026-11-30T08:00Z")
+
+    newest, first = ready.json("editions", "list")
+
+    assert (newest["period"], newest["state"], newest["planned"]) == ("2026-W49", "empty", 0)
+    assert (first["cadence"], first["period"], first["state"]) == ("weekly", "2026-W48", "done")
+    assert (first["planned"], first["accepted"], first["pending"], first["in_doubt_held"]) == (2, 2, 0, 0)
+    shown = ready.json("editions", "show", str(first["id"]))
+    assert {key: shown[key] for key in first} == first
+    assert shown["variants"] == [{"readers": 2, "subject": "About two", "articles": [2, 1], "more": 0}]
+    assert "2 readers: About two (2 articles)" in ready.did("editions", "show", "1").out
+    assert "2026-W48" in ready.did("editions", "list").out
+
+
+@pytest.mark.parametrize("number", ["7", "0", "99999999999999999999999", "x"])
+def test_an_edition_that_is_not_there_is_named(site, number):
+    ended = site.run("editions", "show", number)
+
+    assert ended.code in (1, 2)
+    assert "Traceback" not in ended.err
+
+
+def test_empty_lists_say_what_to_do(site):
+    for command in (("editions", "list"), ("articles", "list"), ("feeds", "list"), ("subscribers", "list")):
+        assert "mailer " in site.did(*command).out
+        assert site.json(*command) == []
+
+
+def test_verify_is_content_with_unfinished_deliveries(ready, relay):
+    ready.did(*SEND, "--limit", "1")
+
+    ended = ready.did("verify")
+
+    assert "Unfinished: 1 pending." in ended.out
+    shown = ready.json("verify")
+    assert shown["ok"] is True
+    assert shown["unfinished"] == {"pending": 1}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM deliveries WHERE id = 1",
+        "UPDATE editions SET planned = 5",
+        "UPDATE deliveries SET state = 'pending' WHERE id = 1",
+        "UPDATE deliveries SET doubts = 3 WHERE id = 1",
+        "UPDATE deliveries SET permit_at = NULL WHERE id = 1",
+        "UPDATE subscribers SET given = 99 WHERE id = 1",
+        "UPDATE subscribers SET given = 0 WHERE id = 1",
+    ],
+)
+def test_verify_finds_what_breaks_a_promise(ready, relay, harm):
+    ready.did(*SEND)
+    ready.ask(harm)
+
+    ended = ready.run("verify")
+
+    assert ended.code == 1
+    assert "BROKEN" in ended.out
+    assert ended.err.startswith("mailer: ")
+    shown = ready.json("verify", code=1)
+    assert shown["ok"] is False
+    assert [check for check in shown["checks"] if not check["holds"] and check["found"]]
