@@ -129,20 +129,20 @@ class Parts:
     ) -> None:
         """`delivering.drain` with these parts, as the one sender. `note`: who we are; `tell`: hears who sends."""
         stationery, relay = self.stationery(), self.relay()
-        async with the_one_sender(database, note, tell, stop):
-            await drain(
-                database,
-                relay,
-                run=run,
-                stationery=stationery,
-                options=self.settings.delivery,
-                connections=self.settings.smtp.connections,
-                clock=self.clock,
-                chance=self.chance,
-                fingerprint=self.fingerprint,
-                stop=stop,
-                report=report,
-            )
+        await drain(
+            database,
+            relay,
+            run=run,
+            stationery=stationery,
+            options=self.settings.delivery,
+            connections=self.settings.smtp.connections,
+            clock=self.clock,
+            chance=self.chance,
+            fingerprint=self.fingerprint,
+            stop=stop,
+            report=report,
+            turn=lambda: the_one_sender(database, note, tell, stop),
+        )
 
     def refuse_to_send(self) -> None:
         """Raises Refused with every reason why no mail may leave yet."""

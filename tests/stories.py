@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -162,6 +163,7 @@ async def send(
     keys: Sequence[str] = (KEY,),
     stop: asyncio.Event | None = None,
     report: Report | None = None,
+    turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     **options: Any,
 ) -> Report:
     """Drain what is due. `options`: of [delivery]."""
@@ -178,6 +180,7 @@ async def send(
         fingerprint=lambda email: fingerprint(email, keys[-1]),
         stop=stop or asyncio.Event(),
         report=report,
+        turn=turn,
     )
     return report
 

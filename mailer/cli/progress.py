@@ -85,8 +85,11 @@ async def _bar(watch: _Watch) -> None:
 
 
 async def _lines(watch: _Watch) -> None:
+    told = (0, 0)
     while True:
-        if await watch.wait(LINE_EVERY):
+        # Nothing new to tell while the run waits for a retry.
+        if await watch.wait(LINE_EVERY) and told != (watch.report.tried, watch.report.missed):
+            told = (watch.report.tried, watch.report.missed)
             report, rate, ahead = watch.report, watch.rate, watch.total - watch.report.tried
             left = f", {ahead / rate:,.0f} s left" if rate and ahead > 0 else ""
             tell(f"{report.sent:,} of {watch.total:,} sent, {report.missed:,} not reached, {rate:,.0f}/s{left}")

@@ -127,6 +127,8 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
             counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in waiting.items())
             later = outcome.looked_at is not None and outcome.looked_at > made.clock()
             say(f"Still waiting: {counts}{f'; looked at again {when(outcome.looked_at, zone)}' if later else ''}.")
+        if waiting.get(DeliveryState.IN_DOUBT_HELD):
+            say("Held in doubt: may have arrived, and is not sent again by itself. Names: `mailer editions show ID`.")
     return _concluded(report, zone, quiet=as_json)
 
 
@@ -154,7 +156,8 @@ async def _stands(
     made = [(one.edition, one.fresh) for one in planned if one.edition is not None]
     ids = {edition.id for edition, fresh in made if only or fresh or edition.state == "running"}
     found = []
-    for edition_id in sorted(ids | set(report.finished)):
+    # First what was asked for; then what was finished beside it.
+    for edition_id in [*sorted(ids), *sorted(set(report.finished) - ids)]:
         edition = await database.read(editions.by_id, edition_id)
         if edition is not None:
             found.append((edition, await database.read(stats.states, edition_id)))
@@ -182,7 +185,7 @@ def _planned_in_words(
         elif edition.id in stands:
             edition, states = stands[edition.id]
             done = not one.fresh and not report.outcomes
-            already = "already sent" if edition.state == "done" else edition.state
+            already = "already sent" if edition.state == "done" and states["accepted"] else edition.state
             yield f"{name}: {already if done else edition.state}. {states_in_words(edition.planned, states)}. {due}"
     for edition, states in shown:
         if edition.id not in {one.edition.id for one in planned if one.edition is not None}:

@@ -27,14 +27,17 @@ class DeliveryOptions(BaseModel):
     )
     lease: Duration = Field(
         timedelta(minutes=5),
+        gt=timedelta(0),
         description="How long a worker on PostgreSQL may keep what it claimed. Takes effect with a later release.",
     )
     reply_timeout: Duration = Field(
         timedelta(seconds=600),
+        gt=timedelta(0),
         description="How long to wait for the relay's answer after a message's end (RFC 5321 §4.5.3.2.6: 10 minutes).",
     )
     max_age: Duration = Field(
         timedelta(hours=48),
+        gt=timedelta(0),
         description="How long after planning a digest is still tried; then it expires and its articles come next time.",
     )
 
@@ -173,6 +176,8 @@ class Verdict:
     hard_bounce: bool = False
 
 
+# RFC 3463 §3.3, §3.4: about this message's size, whoever it is for.
+_TOO_BIG = frozenset({"5.2.3", "5.3.4"})
 _GREYLIST = re.compile(r"gr[ea]y-?\s?list", re.IGNORECASE)
 _THROTTLE = re.compile(r"throttl|TSS04|too many|\brate\b|temporarily deferred", re.IGNORECASE)
 _UNKNOWN_USER = re.compile(
@@ -182,10 +187,16 @@ _UNKNOWN_USER = re.compile(
     re.IGNORECASE,
 )
 _POLICY = re.compile(
-    r"rela(?:y|ying) (?:access )?(?:is )?(?:not permitted|denied)|unable to relay|blocked|blacklist|"
-    r"block ?list|spam|spamhaus|policy|reputation",
+    r"relay\w* (?:\w+ ){0,3}?(?:not (?:permitted|allowed)|prohibited|denied)|not? relay|unable to relay|rcpthosts|"
+    r"authenticat|starttls|blocked|blacklist|block ?list|spam|spamhaus|policy|reputation",
     re.IGNORECASE,
 )
+# A domain that isn't there may be a fault of the relay's DNS: nothing that speaks of one is held against an address.
+_ABOUT_A_DOMAIN = re.compile(r"\b(?:domain|host|mx)\b", re.IGNORECASE)
+# Codes that say nothing by themselves, so that the text may.
+_GENERIC = frozenset({"", "5.0.0", "5.1.0", "5.1.10", "5.5.0"})
+# RFC 5321 §4.2.2, RFC 4954 §6: out of sequence, authentication required: about us, not about the reader.
+_ABOUT_US = frozenset({503, 530})
 _OUR_AUTHENTICATION = re.compile(r"5\.7\.(?:2[0-9]|30|515)\Z")
 _DEAD_ADDRESS = frozenset({"5.1.1", "5.1.3", "5.1.6"})
 # RFC 3463 §3.2: 5.1.7 and 5.1.8 are about the sender. Postfix says them at RCPT, with 'user unknown' in the text.
@@ -204,6 +215,8 @@ def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
     if answer.reply is None:
         return _judge_silence(answer.stage, fresh=fresh)
     if answer.stage is Stage.MAIL:
+        if answer.reply.enhanced in _TOO_BIG or answer.reply.code == 552:  # noqa: PLR2004  # RFC 1870 §6.1
+            return Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS)
         return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
     if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
         return Verdict(DeliveryState.ACCEPTED, "accepted")
@@ -241,13 +254,15 @@ def _judge_never(stage: Stage, reply: Reply) -> Verdict:
         return Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS)
     policy = (
         reply.enhanced.startswith("5.7.")
+        or reply.code in _ABOUT_US
         or reply.enhanced in _BAD_SENDER
         or (reply.enhanced not in _DEAD_ADDRESS and _SENDER.search(reply.text))
         or (not reply.enhanced and _POLICY.search(reply.text))
     )
     if policy and stage is not Stage.DOT:
         return Verdict(DeliveryState.DEFERRED, "policy", Blame.OURS)
-    if reply.enhanced in _DEAD_ADDRESS or (not policy and _UNKNOWN_USER.search(reply.text)):
+    told = reply.enhanced in _GENERIC and not policy and not _ABOUT_A_DOMAIN.search(reply.text)
+    if reply.enhanced in _DEAD_ADDRESS or (told and _UNKNOWN_USER.search(reply.text)):
         return Verdict(DeliveryState.FAILED, "no_such_address", Blame.READER, hard_bounce=True)
     if stage is Stage.RCPT:
         return Verdict(DeliveryState.FAILED, "refused", Blame.READER)

@@ -38,6 +38,28 @@ _WANTED = or_(
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A delivery that nothing will try again by itself: too old, or doubted for too long."""
+
+    delivery: int
+    address: str
+    state: DeliveryState
+
+
+def lapsed(connection: Connection, ids: Sequence[int], state: DeliveryState) -> list[Lapsed]:
+    """These deliveries by address, for those who must hear of it."""
+    if not ids:
+        return []
+    rows = connection.execute(
+        select(deliveries.c.id, func.coalesce(deliveries.c.address, subscribers.c.email))
+        .select_from(deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id))
+        .where(deliveries.c.id.in_(ids))
+        .order_by(deliveries.c.id)
+    )
+    return [Lapsed(row[0], row[1], state) for row in rows]
+
+
 def expired(now: datetime) -> dict[str, Any]:
     """The columns of a delivery that is too old."""
     return {"state": "expired", "reason": "too_old", "settled_at": now}
@@ -45,14 +67,15 @@ def expired(now: datetime) -> dict[str, Any]:
 
 def claim(
     connection: Connection, epoch: int, limit: int, now: datetime, sources: Sequence[int | None] | None = None
-) -> list[Claimed]:
+) -> tuple[list[Claimed], list[Lapsed]]:
     """Take up to `limit` deliveries: transactional mail first, then editions from the oldest, in order of variants.
 
     `sources`: these editions alone, None among them for transactional mail. What is past its deadline expires here
-    and is not returned.
+    and is returned apart.
     """
     taken: list[int] = []
-    for edition in _sources(connection):
+    too_old: list[int] = []
+    for edition in running(connection):
         if sources is not None and edition not in sources:
             continue
         while len(taken) < limit:
@@ -60,12 +83,13 @@ def claim(
             if not found:
                 break
             mine = (deliveries.c.id.in_(found), text("deliveries.state = 'pending'"))
-            connection.execute(update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(expired(now)))
+            late = update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(expired(now))
+            too_old.extend(connection.execute(late.returning(deliveries.c.id)).scalars())
             rows = connection.execute(
                 update(deliveries).where(*mine).values(state="claimed", epoch=epoch).returning(deliveries.c.id)
             )
             taken.extend(rows.scalars())
-    return _claimed(connection, taken, epoch) if taken else []
+    return _claimed(connection, taken, epoch) if taken else [], lapsed(connection, too_old, DeliveryState.EXPIRED)
 
 
 def _pending(connection: Connection, edition: int | None, limit: int) -> list[int]:
@@ -78,19 +102,16 @@ def _pending(connection: Connection, edition: int | None, limit: int) -> list[in
     return list(rows.scalars())
 
 
-def _sources(connection: Connection) -> list[int | None]:
-    running = connection.execute(select(editions.c.id).where(editions.c.state == "running").order_by(editions.c.id))
-    return [None, *running.scalars()]
+def running(connection: Connection, like: int | None = None) -> list[int | None]:
+    """What mail may be claimed from: None for transactional mail, then the running editions, the oldest first.
 
-
-def next_due(connection: Connection, sources: Sequence[int | None] | None = None) -> datetime | None:
-    """When the first deferred or doubted delivery is looked at again; None where none waits."""
-    waiting = text("deliveries.state IN ('deferred', 'in_doubt')")
-    asked = select(func.min(deliveries.c.next_at)).where(waiting)
-    if sources is not None:
-        asked = asked.where(func.coalesce(deliveries.c.edition_id, 0).in_([item or 0 for item in sources]))
-    moment: datetime | None = connection.execute(asked).scalar()
-    return moment
+    `like`: only editions of that one's cadence. An earlier one may still have doubts to settle.
+    """
+    asked = select(editions.c.id).where(editions.c.state == "running").order_by(editions.c.id)
+    if like is not None:
+        cadence = select(editions.c.cadence).where(editions.c.id == like).scalar_subquery()
+        asked = asked.where(editions.c.cadence == cadence)
+    return [None, *connection.execute(asked).scalars()]
 
 
 def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Claimed]:
@@ -173,7 +194,7 @@ def give_back(connection: Connection, epoch: int, ids: Sequence[int]) -> None:
 _ACCEPTED = (
     update(deliveries)
     .where(deliveries.c.id.in_(_IDS), deliveries.c.state == "sending", deliveries.c.epoch == bindparam("held_epoch"))
-    .values(state="accepted", settled_at=bindparam("at"))
+    .values(state="accepted", reason="", settled_at=bindparam("at"))
 )
 
 

@@ -1,11 +1,13 @@
 """What a sender does before its first claim: what a dead one left, and what has become due since."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, and_, func, select, text, true, update
 
-from mailer.store.outbox import expired
+from mailer.core.delivery import DeliveryState
+from mailer.store.outbox import Lapsed, expired, lapsed
 from mailer.store.tables import deliveries, meta, subscribers
 
 # SQLite uses a small index only where its own condition stands in the text, word for word: without it these
@@ -46,19 +48,32 @@ def begin_epoch(connection: Connection, doubt: timedelta) -> tuple[int, list[Dou
     return epoch, [Doubt(row[0], row[1], row[2] + doubt) for row in lost]
 
 
-def ripen(connection: Connection, now: datetime, *, hold: bool) -> None:
-    """Carry out what has become due: retries, and doubts that have lasted. `hold`: doubts wait for the operator."""
-    due = deliveries.c.next_at <= now
+def ripen(
+    connection: Connection, now: datetime, *, hold: bool, sources: Sequence[int | None] | None = None
+) -> list[Lapsed]:
+    """Carry out what has become due: retries, and doubts that have lasted. `hold`: doubts wait for the operator.
+
+    `sources`: of these editions alone, None among them for transactional mail. Returns what nothing will try again.
+    """
+    # What a run doesn't send it doesn't move either: a test copy under another `--now` must not expire anybody.
+    ours = true() if sources is None else func.coalesce(deliveries.c.edition_id, 0).in_([one or 0 for one in sources])
+    due = and_(deliveries.c.next_at <= now, ours)
     # One more copy, never two: a second doubt is held.
     doubted = text(f"deliveries.{_LATER} AND deliveries.state = 'in_doubt'")
     once = (doubted, due, deliveries.c.doubts < 2)  # noqa: PLR2004
     if not hold:
         connection.execute(update(deliveries).where(*once).values(state="pending", next_at=None))
-    connection.execute(
-        update(deliveries).where(doubted, due).values(state="in_doubt_held", next_at=None, settled_at=now)
-    )
+    settled = update(deliveries).where(doubted, due).values(state="in_doubt_held", next_at=None, settled_at=now)
+    held = connection.execute(settled.returning(deliveries.c.id)).scalars().all()
     deferred = text(f"deliveries.{_LATER} AND deliveries.state = 'deferred'")
-    connection.execute(
-        update(deliveries).where(deferred, deliveries.c.expires_at <= now).values(expired(now) | {"next_at": None})
+    ended = (
+        update(deliveries)
+        .where(deferred, ours, deliveries.c.expires_at <= now)
+        .values(expired(now) | {"next_at": None})
     )
+    too_old = connection.execute(ended.returning(deliveries.c.id)).scalars().all()
     connection.execute(update(deliveries).where(deferred, due).values(state="pending", next_at=None))
+    return [
+        *lapsed(connection, held, DeliveryState.IN_DOUBT_HELD),
+        *lapsed(connection, too_old, DeliveryState.EXPIRED),
+    ]

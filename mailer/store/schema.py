@@ -46,4 +46,6 @@ def current(connection: Connection) -> str:
             )
         return ""
     row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
-    return str(row[0]) if row else ""
+    if row is None:
+        raise SchemaError("The database's version was lost: an upgrade was broken off. Restore a backup.")
+    return str(row[0])

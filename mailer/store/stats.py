@@ -2,7 +2,7 @@
 # ruff: noqa: S608, ISC004
 # Only constants of this program are put into SQL; a question may take several lines.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from mailer.store.tables import deliveries, editions, subscribers, variants
 
 # Word for word the conditions of the small indexes: SQLite compares the text.
 _WAITING = ("state = 'pending'", "state IN ('claimed', 'sending')", "state IN ('deferred', 'in_doubt')")
+_HELD = "state = 'in_doubt_held'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,20 @@ def states(connection: Connection, edition_id: int | None) -> dict[str, int]:
 def unfinished(connection: Connection) -> dict[str, int]:
     """How many deliveries wait or are held, over all editions, by state; only states that occur."""
     found: dict[str, int] = {}
-    for waiting in _WAITING:
+    for waiting in (*_WAITING, _HELD):
         rows = connection.execute(text(f"SELECT state, count(*) FROM deliveries WHERE {waiting} GROUP BY state"))
         found.update((row[0], row[1]) for row in rows)
     return found
 
 
-def looked_at(connection: Connection) -> datetime | None:
-    """When the first delivery that waits for a retry, or is in doubt, is looked at again; None where none waits."""
+def looked_at(connection: Connection, sources: Sequence[int | None] | None = None) -> datetime | None:
+    """When the first delivery that waits for a retry, or is in doubt, is looked at again; None where none waits.
+
+    `sources`: of these editions alone, None among them for transactional mail.
+    """
     asked = select(func.min(deliveries.c.next_at)).where(text(f"deliveries.{_WAITING[2]}"))
+    if sources is not None:
+        asked = asked.where(func.coalesce(deliveries.c.edition_id, 0).in_([one or 0 for one in sources]))
     moment: datetime | None = connection.execute(asked).scalar()
     return moment
 

@@ -183,6 +183,12 @@ class DeliveryRow(SQLModel, table=True):
             postgresql_where=text("state IN ('deferred', 'in_doubt')"),
         ),
         Index(
+            "ix_deliveries_in_doubt_held",
+            "edition_id",
+            sqlite_where=text("state = 'in_doubt_held'"),
+            postgresql_where=text("state = 'in_doubt_held'"),
+        ),
+        Index(
             "ix_deliveries_dedupe_key",
             "dedupe_key",
             unique=True,

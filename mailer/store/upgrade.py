@@ -5,9 +5,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from mailer.errors import StoreError
+from mailer.errors import SchemaError, StoreError
 from mailer.store import schema
 from mailer.store.database import beside, file_of, make_engine, parse_url
 from mailer.store.turnstile import Turnstile
@@ -37,6 +38,8 @@ def upgrade(url: str) -> tuple[str, str]:
             return before, schema.HEAD
     except DBAPIError as error:
         raise in_words(error) from None
+    except CommandError as error:
+        raise SchemaError(f"The database's version can't be brought up to date: {error}. Restore a backup.") from None
     finally:
         engine.dispose()
         turnstile.close()

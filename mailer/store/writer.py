@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from mailer.errors import StoreError
 from mailer.store.turnstile import Turnstile
@@ -18,7 +18,7 @@ BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def ticks() -> float:
-    """Seconds of a clock that never jumps, and that goes on while the machine sleeps where the system has such a one."""
+    """Seconds of a clock that never jumps, and goes on while the machine sleeps where the system has such a one."""
     return time.clock_gettime(BOOT)
 
 
@@ -148,12 +148,10 @@ _WORDS = {
 
 def in_words(error: BaseException) -> BaseException:
     """A database's complaint as a StoreError with a sentence; anything else unchanged."""
-    if not isinstance(error, DBAPIError):
+    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError):
         return error
     said = str(error.orig).lower()
-    for sign, sentence in _WORDS.items():
-        if sign in said:
-            found = StoreError(sentence)
-            found.__cause__ = error
-            return found
-    return error
+    sentence = next((words for sign, words in _WORDS.items() if sign in said), f"The database said: {error.orig}.")
+    found = StoreError(sentence)
+    found.__cause__ = error
+    return found

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -372,7 +373,7 @@ async def test_doubts_are_held_where_the_settings_say_so(database, clock):
 async def test_what_a_dead_sender_had_on_the_wire_is_named_and_tried_once_more(database, clock):
     await due(database, "ann", "bob")
     epoch, _ = await database.write(delivering.recovery.begin_epoch, timedelta(minutes=30))
-    claims = await database.write(outbox.claim, epoch, 10, MONDAY)
+    claims, _ = await database.write(outbox.claim, epoch, 10, MONDAY)
     await database.write(outbox.exchange, epoch, [], [claims[0].id], MONDAY)
     clock.move(minutes=1)
     relay = ScriptedRelay()
@@ -625,7 +626,7 @@ async def test_a_connection_whose_last_result_cant_be_written_lets_the_others_en
 async def test_a_permit_that_lay_too_long_is_given_back_unused(database, clock, monkeypatch):
     await due(database, "ann", "bob")
     slept = [True, False]
-    monkeypatch.setattr(permits.Permit, "stale", lambda _permit, _now: slept.pop(0) if slept else False)
+    monkeypatch.setattr(permits.Permit, "stale", property(lambda _permit: slept.pop(0) if slept else False))
     relay = ScriptedRelay()
     report = await send(database, relay, clock, connections=1)
     assert [mail.recipient for mail in relay.offered] == [address("bob"), address("ann")]
@@ -635,10 +636,29 @@ async def test_a_permit_that_lay_too_long_is_given_back_unused(database, clock, 
     assert (row.attempts, row.waits, row.doubts) == (0, 0, 0)
 
 
-def test_a_permit_is_stale_after_a_second():
+def test_a_permit_is_stale_after_a_second(monkeypatch):
     permit = permits.Permit(granted_at=100.0)
-    assert not permit.stale(101.0)
-    assert permit.stale(101.01)
+    monkeypatch.setattr(permits, "ticks", lambda: 101.0)
+    assert not permit.stale
+    monkeypatch.setattr(permits, "ticks", lambda: 101.01)
+    assert permit.stale
+
+
+async def test_a_permit_that_was_committed_long_before_we_heard_of_it_is_not_used(database, clock, monkeypatch):
+    """As where the process was stopped between the commit and its news: the reader may have left meanwhile."""
+    await due(database, "ann")
+    real, late = database.write_stamped, [True]
+
+    async def write_stamped(work, *args, **kwargs):
+        result, stamp = await real(work, *args, **kwargs)
+        return result, stamp - 5 if work is outbox.exchange and late and late.pop() else stamp
+
+    monkeypatch.setattr(database, "write_stamped", write_stamped)
+    relay = ScriptedRelay()
+    report = await send(database, relay, clock, connections=1)
+    assert len(relay.offered) == 1
+    assert report.sent == 1
+    assert (await row_of(database, "ann")).state == "accepted"
 
 
 # --- one sender
@@ -692,3 +712,76 @@ def test_a_report_names_many_and_counts_the_rest(monkeypatch):
     for number in (1, 2, 3, 2):
         report.miss(number, delivering.Unreached(f"r{number}", DeliveryState.FAILED, "no", None))
     assert (list(report.unreached), report.unnamed, report.missed) == ([1, 2], 1, 3)
+
+
+# --- what an edition's run does beside it, and what it leaves alone
+
+
+async def test_a_run_of_a_cadence_settles_the_doubts_of_its_earlier_editions(database, clock):
+    """Counted as given by the next plan, so nobody else would ever send them."""
+    first = await due(database, "ann")
+    await send(database, ScriptedRelay(in_turn(DOUBT)), clock, run=Run(edition=first))
+    clock.move(days=7)
+    await publish(database, "c")
+    second = (await make_edition(database, now=clock())).edition.id
+    relay = ScriptedRelay()
+    await send(database, relay, clock, run=Run(edition=second))
+    assert len(relay.offered) == 2
+    assert await standing(database, first) == {"ann": "accepted"}
+    assert await standing(database, second) == {"ann": "accepted"}
+    assert await sums_hold(database) == {"accepted": 2}
+
+
+async def test_who_is_too_old_to_be_tried_is_named_and_counts_as_not_reached(database, clock):
+    await due(database, "ann", "bob")
+    await send(database, ScriptedRelay(for_("bob", LATER)), clock, run=Run(limit=1))
+    clock.move(days=3)
+    report = await send(database, ScriptedRelay(), clock)
+    assert {(name_of(who.address), who.state) for who in report.unreached.values()} >= {("bob", DeliveryState.EXPIRED)}
+    assert report.missed == len(report.unreached)
+
+
+async def test_a_doubt_that_is_held_is_named(database, clock):
+    await due(database, "ann")
+    await send(database, ScriptedRelay(in_turn(DOUBT)), clock, in_doubt="hold")
+    clock.move(hours=1)
+    report = await send(database, ScriptedRelay(), clock, in_doubt="hold")
+    assert [(name_of(who.address), who.state) for who in report.unreached.values()] == [
+        ("ann", DeliveryState.IN_DOUBT_HELD)
+    ]
+    assert await sums_hold(database) == {"in_doubt_held": 1}
+
+
+async def test_a_test_copy_under_a_later_time_moves_nobody_elses_retry(database, clock):
+    edition = await due(database, "ann")
+    await send(database, ScriptedRelay(for_("ann", LATER)), clock)
+    clock.move(days=7)
+    await send(database, ScriptedRelay(), clock, run=Run(transactional=True))
+    assert (await standing(database, edition))["ann"].startswith("deferred")
+    clock.move(days=-7, hours=1)
+    await send(database, ScriptedRelay(), clock)
+    assert await sums_hold(database) == {"accepted": 1}
+
+
+async def test_while_a_run_waits_for_a_retry_others_may_send(database, clock):
+    await due(database, "ann")
+    held: list[bool] = []
+    released = [asyncio.Event(), asyncio.Event()]
+
+    @asynccontextmanager
+    async def turn():
+        held.append(True)
+        yield
+        held.append(False)
+        released[len(held) // 2 - 1].set()
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        send(database, ScriptedRelay(for_("ann", LATER)), clock, run=Run(wait=True), stop=stop, turn=turn)
+    )
+    await asyncio.wait_for(released[0].wait(), 5)
+    clock.move(minutes=10)
+    await asyncio.wait_for(released[1].wait(), 5)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    assert held == [True, False, True, False]

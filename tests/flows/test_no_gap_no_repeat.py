@@ -138,7 +138,7 @@ class World:
     async def die(self) -> None:
         """A sender that claims, gets permits, and is gone before any result is written."""
         epoch, _ = await self.database.write(recovery.begin_epoch, timedelta(minutes=30))
-        claims = await self.database.write(outbox.claim, epoch, 4, self.clock.now)
+        claims, _ = await self.database.write(outbox.claim, epoch, 4, self.clock.now)
         await self.database.write(outbox.exchange, epoch, [], [item.id for item in claims[:2]], self.clock.now)
 
     async def day(self) -> None:

@@ -5,7 +5,8 @@ supply ── claims ──→ crew ── permit ──→ relay ── answer 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 
 from mailer.core.delivery import DeliveryOptions, DeliveryState
@@ -62,43 +63,51 @@ async def drain(
     fingerprint: Callable[[str], str],
     stop: asyncio.Event,
     report: Report,
+    turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> None:
-    """Send what is due and end; the caller holds the sender's lock. `report` is filled as it goes.
+    """Send what is due and end. `report` is filled as it goes.
 
     `clock`: the time, ticking. `chance`: 0 to 1. `fingerprint`: an address's keyed hash, kept of a dead one.
-    `stop`: set it, and every connection ends after its message. Raises StoreError where permits or results can't be
-    committed: nothing is sent any more by then.
+    `stop`: set it, and every connection ends after its message. `turn`: holds the sender's lock while there is work
+    (`the_one_sender`); while the run only waits for a retry, others may send. Raises StoreError where permits or
+    results can't be committed: nothing is sent any more by then.
     """
-    epoch, doubts = await database.write(recovery.begin_epoch, options.in_doubt_after)
-    for doubt in doubts:
-        words = "an earlier run ended before the relay's answer"
-        report.miss(doubt.delivery, Unreached(doubt.address, DeliveryState.IN_DOUBT, words, doubt.next_at))
-    crew = Crew(
-        database=database,
-        epoch=epoch,
-        line=Line(relay, clock),
-        supply=Supply(database, run, epoch=epoch, hold=options.in_doubt == "hold", clock=clock),
-        permits=Permits(database, epoch, clock),
-        stationery=stationery,
-        options=options,
-        clock=clock,
-        chance=chance,
-        fingerprint=fingerprint,
-        stop=stop,
-        report=report,
-    )
-    await crew.work(connections)
-    while run.wait and await _something_waits(crew, relay):
-        await crew.work(connections)
-    report.down, report.down_since, report.stopped = crew.line.down, crew.line.down_since, stop.is_set()
-    report.finished = await database.write(watermarks.fold, clock())
+    left = run.limit
+    while True:
+        async with turn():
+            epoch, doubts = await database.write(recovery.begin_epoch, options.in_doubt_after)
+            for doubt in doubts:
+                words = "an earlier run ended before the relay's answer"
+                report.miss(doubt.delivery, Unreached(doubt.address, DeliveryState.IN_DOUBT, words, doubt.next_at))
+            supply = Supply(
+                database, replace(run, limit=left), epoch=epoch, hold=options.in_doubt == "hold", clock=clock
+            )
+            crew = Crew(
+                database=database,
+                epoch=epoch,
+                line=Line(relay, clock),
+                supply=supply,
+                permits=Permits(database, epoch, clock),
+                stationery=stationery,
+                options=options,
+                clock=clock,
+                chance=chance,
+                fingerprint=fingerprint,
+                stop=stop,
+                report=report,
+            )
+            await crew.work(connections)
+            report.finished += await database.write(watermarks.fold, clock())
+        left = supply.left
+        report.down, report.down_since, report.stopped = crew.line.down, crew.line.down_since, stop.is_set()
+        if not run.wait or not await _something_waits(crew):
+            return
 
 
-async def _something_waits(crew: Crew, relay: Opener) -> bool:
+async def _something_waits(crew: Crew) -> bool:
     """Wait until something is due again. False: all is settled, or we are asked to stop."""
     if crew.line.down:
         await _sleep(crew.stop, KNOCK)
-        crew.line = Line(relay, crew.clock)
         return not crew.stop.is_set()
     while not crew.stop.is_set() and (due := await crew.supply.next_due()) is not None:
         if due <= crew.clock():

@@ -32,6 +32,10 @@ KEPT = 16
 """Compiled variants held in memory. Claims come in order of variants, so few are needed."""
 
 _MISSED = frozenset({DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT})
+_LAPSED = {
+    DeliveryState.EXPIRED: "too old; its articles come with the next digest",
+    DeliveryState.IN_DOUBT_HELD: "may have arrived or not, and is not sent again by itself",
+}
 _UNUSED = Verdict(DeliveryState.PENDING, "unused")
 
 
@@ -86,7 +90,10 @@ class Crew:
 
     async def fetch(self) -> bool:
         """Claim the next batch and load its variants. False: nothing is due."""
-        batch = await self.supply.fetch()
+        batch, lapsed = await self.supply.fetch()
+        for item in lapsed:
+            self.report.outcomes[item.state] += 1
+            self.report.miss(item.delivery, Unreached(item.address, item.state, _LAPSED[item.state], None))
         wanted = {item.variant for item in batch}
         for variant in sorted(wanted):
             await self.load(variant)

@@ -67,7 +67,9 @@ class Permits:
             results = [wish.result for wish in wishes if wish.result is not None]
             wanted = [wish.wanted for wish in wishes if wish.wanted is not None]
             try:
-                granted, stamp = await self._database.write_stamped(outbox.exchange, self._epoch, results, wanted, self._clock())
+                granted, stamp = await self._database.write_stamped(
+                    outbox.exchange, self._epoch, results, wanted, self._clock()
+                )
             except Exception as error:  # noqa: BLE001  # no permit was committed: every connection must know
                 _refuse_all(wishes, error)
             else:

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mailer.core.delivery import Claimed
-from mailer.store import outbox, recovery
+from mailer.store import outbox, recovery, stats
 from mailer.store.database import Database
+from mailer.store.outbox import Lapsed
 
 BATCH = 200
 """Deliveries claimed at once."""
@@ -17,7 +18,10 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run is asked to do. `edition`: this one (and transactional mail), else all that is due.
+    """What a run is asked to do.
+
+    `edition`: this one, what is unfinished of earlier ones of its cadence, and transactional mail; else all that is
+    due.
 
     `transactional`: only mail without an edition. `limit`: at most so many deliveries. `wait`: until all is settled.
     """
@@ -27,12 +31,11 @@ class Run:
     limit: int | None = None
     wait: bool = False
 
-    @property
-    def sources(self) -> Sequence[int | None] | None:
+    def sources(self, connection: Connection) -> Sequence[int | None] | None:
         """The editions to claim from, None among them for transactional mail; None for all."""
         if self.transactional:
             return [None]
-        return None if self.edition is None else [None, self.edition]
+        return None if self.edition is None else outbox.running(connection, self.edition)
 
 
 class Supply:
@@ -41,10 +44,10 @@ class Supply:
     def __init__(self, database: Database, run: Run, *, epoch: int, hold: bool, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._sources = run.sources
+        self._left = run.limit
         self._epoch = epoch
         self._hold = hold
         self._clock = clock
-        self._left = run.limit
         self._ready: deque[Claimed] = deque()
 
     def take(self) -> Claimed | None:
@@ -64,11 +67,19 @@ class Supply:
     def at_hand(self) -> bool:
         return bool(self._ready)
 
-    async def fetch(self) -> Sequence[Claimed]:
-        """Claim the next batch, retries and doubts that have become due included. Empty: nothing is due now."""
+    @property
+    def left(self) -> int | None:
+        """How many deliveries the run may still take; None: any number."""
+        return self._left
+
+    async def fetch(self) -> tuple[Sequence[Claimed], Sequence[Lapsed]]:
+        """Claim the next batch, retries and doubts that have become due included. Empty: nothing is due now.
+
+        Returns (claimed, what nothing will try again).
+        """
         limit = BATCH if self._left is None else min(BATCH, self._left)
         if limit <= 0:
-            return []
+            return [], []
         return await self._database.write(self._claim, limit, self._clock())
 
     def stock(self, batch: Sequence[Claimed]) -> None:
@@ -88,8 +99,10 @@ class Supply:
         """When something that waits is looked at again; None where nothing waits, or the limit is reached."""
         if self._left is not None and self._left <= 0:
             return None
-        return await self._database.read(outbox.next_due, self._sources)
+        return await self._database.read(lambda connection: stats.looked_at(connection, self._sources(connection)))
 
-    def _claim(self, connection: Connection, limit: int, now: datetime) -> list[Claimed]:
-        recovery.ripen(connection, now, hold=self._hold)
-        return outbox.claim(connection, self._epoch, limit, now, self._sources)
+    def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[list[Claimed], list[Lapsed]]:
+        sources = self._sources(connection)
+        ripened = recovery.ripen(connection, now, hold=self._hold, sources=sources)
+        claimed, too_old = outbox.claim(connection, self._epoch, limit, now, sources)
+        return claimed, ripened + too_old

@@ -187,6 +187,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("edition_id", "subscriber_id"),
     )
     op.create_index(
+        "ix_deliveries_in_doubt_held",
+        "deliveries",
+        ["edition_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'in_doubt_held'"),
+        postgresql_where=sa.text("state = 'in_doubt_held'"),
+    )
+    op.create_index(
         "ix_deliveries_dedupe_key",
         "deliveries",
         ["dedupe_key"],
