@@ -2,7 +2,8 @@
 
     MailerError                 1   something could not be done; the message is one sentence for a person
     ├── InputError              1   a file, row, address or option that was given is wrong
-    │   └── NotFound            1   nothing goes by that id, address or name
+    │   ├── NotFound            1   nothing goes by that id, address or name
+    │   └── Misuse              2   an option of `send` or `preview` is wrong, told apart from 'not reached'
     ├── FeedError               1   a feed could not be fetched or read
     ├── TemplateError           1   a template is missing or broken
     ├── StoreError              1   the database can't be used
@@ -29,6 +30,12 @@ class InputError(MailerError):
 
 class NotFound(InputError):
     """Nothing goes by that id, address or name."""
+
+
+class Misuse(InputError):
+    """An option is wrong, where exit code 1 means something else."""
+
+    exit_code = 2
 
 
 class FeedError(MailerError):

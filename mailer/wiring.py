@@ -11,7 +11,7 @@ from mailer.config import Settings, why_not_send
 from mailer.core.cadence import Cadence, zone_named
 from mailer.core.personal import Stationery
 from mailer.core.tokens import fingerprint
-from mailer.errors import InputError, Refused
+from mailer.errors import Misuse, Refused
 from mailer.flows.delivering import Report, Run, drain, the_one_sender
 from mailer.flows.ingesting import Source
 from mailer.flows.planning import Composer, Planned, plan
@@ -57,10 +57,10 @@ class Parts:
         return self.settings.cadences()
 
     def cadence(self, name: str) -> Cadence:
-        """Raises InputError with the names there are."""
+        """Raises Misuse with the names there are."""
         known = self.cadences()
         if name not in known:
-            raise InputError(f"There is no cadence '{name}'. There are: {', '.join(known)}.")
+            raise Misuse(f"There is no cadence '{name}'. There are: {', '.join(known)}.")
         return known[name]
 
     def composer(self) -> Composer:
@@ -152,9 +152,9 @@ class Parts:
 
 
 def moment_of(text: str, timezone: str) -> datetime:
-    """The aware moment that `--now` names; without an offset it is the site's local time. Raises InputError."""
+    """The aware moment that `--now` names; without an offset it is the site's local time. Raises Misuse."""
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise InputError(f"--now {text!r} is no time. Write it like 2026-11-23T08:00 or 2026-11-23T07:00Z.") from None
+        raise Misuse(f"--now {text!r} is no time. Write it like 2026-11-23T08:00 or 2026-11-23T07:00Z.") from None
     return found.replace(tzinfo=zone_named(timezone)) if found.tzinfo is None else found

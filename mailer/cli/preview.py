@@ -28,7 +28,7 @@ def preview(
     from email import message_from_bytes, policy
 
     from mailer.core.subscription import clean_address
-    from mailer.errors import InputError
+    from mailer.errors import InputError, Misuse
     from mailer.flows import planning
 
     made = parts(context, now)
@@ -36,7 +36,7 @@ def preview(
         try:
             reader = clean_address(reader)
         except ValueError as error:
-            raise InputError(f"--as {reader}: {error}") from None
+            raise Misuse(f"--as {reader}: {error}") from None
     found = run(
         made,
         lambda database: planning.preview(

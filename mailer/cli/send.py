@@ -27,18 +27,18 @@ def send(
 
     Without --cadence: whatever is due, of every cadence, retries included. That is the line for cron.
 
-    Exit codes: 0 done, or nothing was due; 1 somebody was not reached in this run, or it could not be done; 2 the
-    settings are wrong; 3 the relay is down.
+    Exit codes: 0 done, or nothing was due; 1 somebody was not reached in this run, or it could not be done; 2 wrong
+    settings or options; 3 the relay is down.
     """
     from mailer.cli.sending import rehearse, send_due, send_test_copy
-    from mailer.errors import InputError
+    from mailer.errors import Misuse
 
     made = parts(context, now)
     # A script's empty variable must not turn one cadence into all, nor a test copy into the edition.
     if cadence == "":
-        raise InputError("--cadence is empty. Name one, or leave the option out to send whatever is due.")
+        raise Misuse("--cadence is empty. Name one, or leave the option out to send whatever is due.")
     if to is not None and cadence is None:
-        raise InputError("--to needs --cadence: which digest shall the test copy be of?")
+        raise Misuse("--to needs --cadence: which digest shall the test copy be of?")
     if dry_run:
         rehearse(made, cadence, as_json=as_json)
         return

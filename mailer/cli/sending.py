@@ -16,7 +16,7 @@ from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryState
 from mailer.core.selection import Arrangement
 from mailer.core.subscription import clean_address
-from mailer.errors import InputError, RelayDown
+from mailer.errors import Misuse, RelayDown
 from mailer.flows import planning
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
@@ -60,7 +60,7 @@ def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) ->
     try:
         clean = clean_address(address)
     except ValueError as error:
-        raise InputError(f"--to {address}: {error}") from None
+        raise Misuse(f"--to {address}: {error}") from None
     chosen = made.cadence(cadence)
 
     async def work(database: Database, stop: asyncio.Event) -> tuple[int | None, Report]:
@@ -179,6 +179,9 @@ def _planned_in_words(
         name = f"{edition.cadence} {edition.period}"
         if edition.state == "empty":
             if len(planned) > 1 and not one.fresh:
+                continue
+            if not one.fresh:
+                yield f"{name}: made already, and empty; what came since is in the next one. {due}"
                 continue
             why = "held back: fewer articles than min_articles" if one.held_back else "nothing new"
             yield f"{name}: {why}, so nothing is sent. {due}"

@@ -31,9 +31,9 @@ def settings_path(context: typer.Context) -> Path | None:
 
 
 def parts(context: typer.Context, now: str | None = None) -> Parts:
-    """Raises ConfigError with every mistake in the settings, InputError where `--now` is no time."""
+    """Raises ConfigError with every mistake in the settings, Misuse where `--now` is no time."""
     from mailer.config import load
-    from mailer.errors import InputError
+    from mailer.errors import Misuse
     from mailer.wiring import Clock, Parts, moment_of
 
     settings = load(settings_path(context), os.environ)
@@ -41,7 +41,7 @@ def parts(context: typer.Context, now: str | None = None) -> Parts:
         return Parts(settings, Clock())
     moment = moment_of(now, settings.site.timezone)
     if moment.year not in _YEARS:
-        raise InputError(f"--now {now}: give a year from {_YEARS[0]} to {_YEARS[-1]}.")
+        raise Misuse(f"--now {now}: give a year from {_YEARS[0]} to {_YEARS[-1]}.")
     return Parts(settings, Clock.at(moment))
 
 
