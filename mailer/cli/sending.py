@@ -221,7 +221,7 @@ def _prospect_in_words(prospect: Prospect, zone: str) -> str:
     name = f"{prospect.cadence.name} {prospect.period}"
     due = f"The next one is due {when(prospect.next_due, zone)}."
     if prospect.made is not None:
-        return f"{name}: made already ({prospect.made.state}, {prospect.made.planned:,} readers). {due}"
+        return f"{name}: made already ({prospect.made.state}, {counted(prospect.made.planned, 'reader')}). {due}"
     arrangement = prospect.arrangement
     if arrangement is None or not arrangement.batches:
         return f"{name}: {_why_nothing(arrangement)}, so nothing would be sent. {due}"

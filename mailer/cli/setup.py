@@ -27,7 +27,7 @@ def init(
     public_url: str = typer.Option("", help="Where readers reach mailer's pages, https://… Default: the site's."),
     timezone: str = typer.Option("", help="The site's time zone, such as Europe/Berlin. Default: UTC."),
     smtp_host: str = typer.Option("", help="The SMTP relay's name."),
-    smtp_port: int = typer.Option(0, help="Its port. Default: 587 for starttls, 465 for tls, 25 for none."),
+    smtp_port: int = typer.Option(0, show_default=False, help="Its port; else 587 for starttls, 465 for tls, 25."),
     smtp_security: str = typer.Option("", help="starttls, tls or none. Default: starttls."),
     smtp_username: str = typer.Option("", help="The name to log in with; empty: no login."),
     force: bool = typer.Option(False, "--force", help="Replace a settings file that is there; its keys are kept."),
@@ -47,21 +47,19 @@ def init(
     keys = _keys_kept(path, force=force)
     site = {
         "name": _answer("The site's name", name),
-        "url": _answer("Its address (https://…)", url),
+        "url": _with_scheme(_answer("Its address (https://…)", url)),
         "from_address": _answer("The address that mails come from", from_address),
-        "postal_address": _answer("The postal address for the footer", postal_address),
+        "postal_address": _answer("The postal address for the footer (the law asks for one)", postal_address),
         "timezone": timezone,
     }
-    smtp = {
-        "host": _answer("The SMTP relay's name", smtp_host, default="localhost"),
-        "security": smtp_security or "starttls",
-        "username": smtp_username,
-    }
     usual = {"starttls": 587, "tls": 465, "none": 25}
+    host = _answer("The SMTP relay's name", smtp_host, default="localhost")
+    security = smtp_security or "starttls"
+    port = smtp_port or usual.get(security, 587)
+    smtp = {"host": host, "security": security, "username": smtp_username}
     answers: dict[str, dict[str, str | int]] = {
         "site": {key: value for key, value in site.items() if value},
-        "smtp": {key: value for key, value in smtp.items() if value}
-        | {"port": smtp_port or usual.get(smtp["security"], 587)},
+        "smtp": {key: value for key, value in smtp.items() if value} | {"port": port},
     }
     if public_url:
         answers["web"] = {"public_url": public_url}
@@ -79,7 +77,8 @@ def init(
         show_json({"config": str(path), "store": settings.store.url, "next": following})
         return
     fresh = "the old keys and a fresh one" if keys else "a fresh key"
-    say(f"Wrote {path} (readable by you alone, with {fresh}) and made the database.", "Next:")
+    say(f"Wrote {path} (readable by you alone, with {fresh}) and made the database.")
+    say(f"Relay: {host} port {port}, {security}, {smtp_username or 'no login'}; [smtp] changes it.", "Next:")
     say(*(f"  {command}" for command in following))
 
 
@@ -125,6 +124,11 @@ def _write_private(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as error:
         raise InputError(f"{path} can't be written: {error.strerror}.") from None
+
+
+def _with_scheme(address: str) -> str:
+    """'site.example' as people type it is 'https://site.example'."""
+    return address if "://" in address or not address else f"https://{address}"
 
 
 def _answer(question: str, given: str, default: str = "") -> str:

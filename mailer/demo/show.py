@@ -74,8 +74,10 @@ async def show(*, say: Callable[[str], None], watch: Watch, stay: bool, port: in
                 articles = await _fill(made, database, site.url, say)
                 await _send(made, database, watch, say)
                 shown = Shown(articles, inbox.total, len(READERS), await _wrong(database, inbox))
-            say(f"The inbox is at {page.url}")
             if stay:
+                if not shown.wrong:
+                    say(f"{shown.readers} readers, {shown.digests} digests: every reader got exactly one.")
+                say(f"The inbox is at {page.url}")
                 say("Ctrl-C ends the demo.")
                 await asyncio.Event().wait()
             return shown

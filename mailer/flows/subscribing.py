@@ -170,7 +170,11 @@ def _known(connection: Connection, email: str) -> Subscriber:
 def _gone(connection: Connection, reader: Subscriber) -> Refused:
     since = [at for at, event, *_ in subscribers.consent_of(connection, reader.id) if event == reader.state]
     on = f" on {since[-1]:%Y-%m-%d}" if since else ""
-    rest = "" if reader.state is State.COMPLAINED else "; they can sign up again themselves"
+    rest = (
+        ""
+        if reader.state is State.COMPLAINED
+        else "; they can sign up again themselves, on pages that come with a later release"
+    )
     return Refused(f"{reader.email} {_SAID[reader.state]}{on}: nothing revives it{rest}.")
 
 

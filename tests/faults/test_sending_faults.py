@@ -161,7 +161,7 @@ async def test_a_wrong_password_is_tried_once(database, clock):
     await due(database, *many(5))
     async with BadRelay(secret=("mia", "secret")) as bad:
         report = await send(database, way_to(bad, username="mia", password="something-else"), clock, connections=5)
-        assert report.down == "535 5.7.8 wrong name or password"
+        assert report.down == "535 5.7.8 wrong name or password; check [smtp] username and password"
         assert sum(taken.text.startswith(b"AUTH") for taken in bad.lines) == 1
         await ends(database, bad, {"pending": 5}, {})
 

@@ -414,7 +414,8 @@ async def test_a_refused_login_is_not_tried_again(database, clock, stage):
             return Answer(stage, Reply(535, "5.7.8", "wrong password"))
 
     report = await send(database, Strict(), clock, connections=5)
-    assert (report.down, len(asked)) == ("535 5.7.8 wrong password", 1)
+    hint = "; check [smtp] username and password" if stage is Stage.AUTH else ""
+    assert (report.down, len(asked)) == (f"535 5.7.8 wrong password{hint}", 1)
     assert await sums_hold(database) == {"pending": 1}
 
 

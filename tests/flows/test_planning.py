@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
 from mailer.flows.planning import look_ahead
+from mailer.flows.planning.composing import Issue
 from mailer.store import articles as article_store
 from mailer.store import editions as edition_store
 from mailer.store import plans, watermarks
@@ -686,3 +687,13 @@ async def test_a_plan_that_fails_leaves_nothing_behind(database, monkeypatch):
     assert await standing(database) == {}
     monkeypatch.undo()
     assert (await make_edition(database)).fresh
+
+
+def test_an_edition_planned_days_late_says_that_it_covers_until_today():
+    weekly = cadence("weekly")
+    due = weekly.latest_due(MONDAY)
+    on_time = Issue.of(weekly, due, due + timedelta(hours=3), "0" * 32)
+    late = Issue.of(weekly, due, due + timedelta(days=5), "0" * 32)
+    monday = MONDAY.date()
+    assert on_time.covers == (monday - timedelta(days=7), monday - timedelta(days=1))
+    assert late.covers == (monday - timedelta(days=7), monday + timedelta(days=5))

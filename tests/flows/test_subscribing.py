@@ -60,7 +60,8 @@ async def test_nothing_revives_whoever_has_gone(database):
     with pytest.raises(Refused) as caught:
         await add(database)
     assert str(caught.value) == (
-        "ada@example.com unsubscribed on 2026-11-24: nothing revives it; they can sign up again themselves."
+        "ada@example.com unsubscribed on 2026-11-24: nothing revives it; they can sign up again themselves, "
+        "on pages that come with a later release."
     )
     await put(database, "bounced")
     with pytest.raises(Refused, match="could not be delivered to any more: nothing revives it"):

@@ -96,7 +96,10 @@ class Line:
         passing = answer.reply is not None and answer.reply.code < 500  # noqa: PLR2004  # RFC 5321 §4.2.1: 4yz
         hopeless = answer.stage in {Stage.TLS, Stage.AUTH} and not passing
         if self._failures >= PATIENCE or hopeless:
-            self.down = str(answer)
+            # RFC 4954 §6: 530 asks for authentication.
+            code = answer.reply.code if answer.reply else 0
+            login = code == 530 or (answer.stage is Stage.AUTH and not passing)  # noqa: PLR2004
+            self.down = f"{answer}; check [smtp] username and password" if login else str(answer)
 
     async def rest(self) -> None:
         """Wait out the pause after a trouble."""

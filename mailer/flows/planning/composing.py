@@ -42,8 +42,11 @@ class Issue:
 
     @classmethod
     def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str) -> Self:
-        """The edition of a due instant, written now."""
-        return cls(cadence.name, cadence.period_of(due), cadence.covers(due), now, nonce)
+        """The edition of a due instant, written now. Where that is days later, it covers what came until today."""
+        first, last = cadence.covers(due)
+        today = now.astimezone(cadence.zone).date()
+        late = today > due.astimezone(cadence.zone).date()
+        return cls(cadence.name, cadence.period_of(due), (first, today if late else last), now, nonce)
 
 
 @dataclass(frozen=True, slots=True)

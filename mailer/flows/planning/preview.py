@@ -22,6 +22,8 @@ from mailer.store.editions import Edition, Variant
 
 SAMPLE = "reader@example.com"
 """Stands in the To header where no reader is named."""
+TEST_AGE = timedelta(minutes=15)
+"""How long a test copy may wait for a relay that is down: later nobody wants it any more."""
 EVERYONE = Group(None, None, newcomers=True, interest_set=1, topics=(), language="", readers=0)
 """A reader of the future, for a site that has none yet."""
 
@@ -95,7 +97,7 @@ async def queue_test_copy(
 
     def write(connection: Connection) -> int:
         variant = editions.add_variant(connection, composed.variant(), None)
-        return outbox.queue_test(connection, variant, address, f"test-{nonce}", now + max_age)
+        return outbox.queue_test(connection, variant, address, f"test-{nonce}", now + min(max_age, TEST_AGE))
 
     return await database.write(write)
 
