@@ -12,7 +12,6 @@ from mailer.core.text import clean_text
 from mailer.errors import InputError
 
 LINE = 78  # RFC 5322 §2.1.1: what a line should keep to, without CRLF
-LINE_MAX = 998  # and what it must
 _WORD_LINE = 76  # RFC 2047 §2: a line with an encoded word
 _ENCODED_WORD = 75  # RFC 2047 §2
 

@@ -152,16 +152,6 @@ def change(
     )
 
 
-def counts(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many readers there are by (state, cadence)."""
-    rows = connection.execute(
-        select(subscribers.c.state, subscribers.c.cadence, func.count()).group_by(
-            subscribers.c.state, subscribers.c.cadence
-        )
-    )
-    return {(row[0], row[1]): row[2] for row in rows}
-
-
 def _readers() -> Select[Any]:
     return select(subscribers, interest_sets.c.topics).join(
         interest_sets, interest_sets.c.id == subscribers.c.interest_set_id
