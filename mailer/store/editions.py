@@ -13,7 +13,10 @@ from mailer.store.tables import editions, variants
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One digest of one cadence for one period, as the ledger has it. `planned`: readers."""
+    """One digest of one cadence for one period, as the ledger has it. `planned`: readers.
+
+    `intro`: the editor's words, Markdown. `findings`: what lint found, a sentence each.
+    """
 
     id: int
     cadence: str
@@ -28,11 +31,13 @@ class Edition:
     planned: int
     nonce: str
     key_id: str
+    intro: str
+    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One compiled mail, ready to be kept. `articles`: seqs in order. `content`: the packed compiled message."""
+    """One compiled mail, ready to be kept. `articles`, `related`: seqs in order. `content`: the packed message."""
 
     window: Window
     language: str
@@ -41,6 +46,7 @@ class Variant:
     subject: str
     content: bytes
     id: int = 0
+    related: tuple[int, ...] = ()
 
 
 def find(connection: Connection, cadence: str, period: str) -> Edition | None:
@@ -113,6 +119,7 @@ def add_variant(connection: Connection, variant: Variant, edition_id: int | None
             more=variant.more,
             subject=variant.subject,
             content=variant.content,
+            related=list(variant.related),
         )
     ).inserted_primary_key
     return int(found[0])  # type: ignore[index]  # a single insert always has one
@@ -120,7 +127,7 @@ def add_variant(connection: Connection, variant: Variant, edition_id: int | None
 
 def _edition(row: Row[Any]) -> Edition:
     values = row._asdict()
-    return Edition(**(values | {"state": EditionState(row.state)}))
+    return Edition(**(values | {"state": EditionState(row.state), "findings": tuple(row.findings)}))
 
 
 def _variant(row: Row[Any]) -> Variant:
@@ -132,4 +139,5 @@ def _variant(row: Row[Any]) -> Variant:
         subject=row.subject,
         content=bytes(row.content),
         id=row.id,
+        related=tuple(row.related),
     )

@@ -3,12 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import JSON, Index, LargeBinary, Table, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from mailer.store.instant import Instant, Key
 
 metadata = SQLModel.metadata
+
+# Columns that came later have a default in the database, too, so that an upgrade adds them in place.
+_EMPTY_LIST = {"server_default": "[]"}
+_EMPTY_TEXT = {"server_default": text("''")}
 
 
 class MetaRow(SQLModel, table=True):
@@ -75,7 +79,11 @@ class ConsentRow(SQLModel, table=True):
 
 
 class FeedRow(SQLModel, table=True):
-    """A source. `taken` says that its back catalogue is known; a removed feed stays, so that it can come back."""
+    """A source. `taken` says that its back catalogue is known; a removed feed stays, so that it can come back.
+
+    `home`: the site's URL or ''. `failures`: polls in a row that failed. `changes`: when it was last seen to have
+    something new, in milliseconds, the newest last. `notes`: what was mended or left out at the last reading.
+    """
 
     __tablename__ = "feeds"
 
@@ -89,10 +97,19 @@ class FeedRow(SQLModel, table=True):
     polled_at: datetime | None = Field(default=None, sa_type=Instant)
     ok_at: datetime | None = Field(default=None, sa_type=Instant)
     problem: str = ""
+    home: str = Field(default="", sa_column_kwargs=_EMPTY_TEXT)
+    next_poll_at: datetime | None = Field(default=None, sa_type=Instant)
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    changes: list[int] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
+    notes: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
 
 
 class ArticleRow(SQLModel, table=True):
-    """An article, numbered by the writer that takes it in, so that no number ever appears late."""
+    """An article, numbered by the writer that takes it in, so that no number ever appears late.
+
+    `canonical`: its link as it is compared with those of other feeds, or ''. `storm`: it came when a feed changed the
+    ids of all its articles, and nobody has said yet whether it is news.
+    """
 
     __tablename__ = "articles"
     __table_args__ = (UniqueConstraint("origin", "guid"),)
@@ -112,10 +129,36 @@ class ArticleRow(SQLModel, table=True):
     hidden: bool = False
     known: bool = False
     pins: list[str] = Field(default_factory=list, sa_type=JSON)
+    canonical: str = Field(default="", index=True, sa_column_kwargs=_EMPTY_TEXT)
+    storm: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+
+
+class ArticleNameRow(SQLModel, table=True):
+    """A further name of an article: it came through a second feed, or its feed changed its id."""
+
+    __tablename__ = "article_names"
+
+    origin: str = Field(primary_key=True)
+    guid: str = Field(primary_key=True)
+    seq: int = Field(foreign_key="articles.seq", sa_type=Key)
+
+
+class EditionDraftRow(SQLModel, table=True):
+    """What an editor keeps for the coming edition of a cadence: `intro` is Markdown, `articles` the seqs on top."""
+
+    __tablename__ = "edition_drafts"
+
+    cadence: str = Field(primary_key=True)
+    intro: str = Field(default="", sa_type=Text)
+    articles: list[int] = Field(default_factory=list, sa_type=JSON)
+    changed_at: datetime = Field(sa_type=Instant)
 
 
 class EditionRow(SQLModel, table=True):
-    """One digest of one cadence for one period. `hi` is NULL only where a first edition was held back."""
+    """One digest of one cadence for one period. `hi` is NULL only where a first edition was held back.
+
+    `intro`: the editor's words, Markdown. `findings`: what lint found, a sentence each.
+    """
 
     __tablename__ = "editions"
     __table_args__ = (UniqueConstraint("cadence", "period"),)
@@ -133,13 +176,15 @@ class EditionRow(SQLModel, table=True):
     planned: int = 0
     nonce: str = ""
     key_id: str = ""
+    intro: str = Field(default="", sa_type=Text, sa_column_kwargs=_EMPTY_TEXT)
+    findings: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
 
 
 class VariantRow(SQLModel, table=True):
     """What the readers of one variant get: `content` is the compiled message, `articles` a JSON list of seqs.
 
-    A test copy's variant has no edition. (`lo`, `since`) is the window's beginning of its readers who had nothing
-    before.
+    `related`: the seqs under 'Related reading'. A test copy's variant has no edition. (`lo`, `since`) is the window's
+    beginning of its readers who had nothing before.
     """
 
     __tablename__ = "variants"
@@ -153,6 +198,7 @@ class VariantRow(SQLModel, table=True):
     more: int = 0
     subject: str
     content: bytes = Field(sa_type=LargeBinary)
+    related: list[int] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -256,6 +302,8 @@ subscribers = table(SubscriberRow)
 consent = table(ConsentRow)
 feeds = table(FeedRow)
 articles = table(ArticleRow)
+article_names = table(ArticleNameRow)
+edition_drafts = table(EditionDraftRow)
 editions = table(EditionRow)
 variants = table(VariantRow)
 deliveries = table(DeliveryRow)

@@ -1,5 +1,6 @@
 """Making the database, and refusing one that is not this program's."""
 
+import asyncio
 import ctypes
 import json
 import shutil
@@ -10,14 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from mailer.errors import SchemaError, StoreError
-from mailer.store import schema
-from mailer.store.database import Database
+from mailer.store import articles, editions, feeds, schema
+from mailer.store.database import Database, make_engine, parse_url
 from mailer.store.tables import metadata
 from mailer.store.upgrade import configuration, upgrade
 
@@ -95,6 +97,31 @@ def test_upgrade_twice_changes_nothing(database_path, database_url):
 async def test_upgrade_leaves_a_database_in_use_alone(database, database_url):
     assert upgrade(database_url) == (schema.HEAD, schema.HEAD)
     assert await database.read(schema.current) == schema.HEAD
+
+
+def test_a_database_of_the_first_version_keeps_what_it_has(tmp_path):
+    path = tmp_path / "mailer.db"
+    engine = make_engine(parse_url(f"sqlite:///{path}"), begin="BEGIN IMMEDIATE")
+    with engine.begin() as connection:
+        settings = configuration()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+    engine.dispose()
+    execute(
+        path,
+        "INSERT INTO feeds (url, title, removed, taken, etag, last_modified, problem) "
+        "VALUES ('https://x.example/feed', 'X', 0, 1, '', '', '')",
+        "INSERT INTO articles (seq, origin, guid, title, link, summary, author, topics, language, minutes, hidden, "
+        "known, pins) VALUES (1, 'feed:1', 'g', 'T', '', '', '', '[]', '', 0, 0, 0, '[]')",
+        "INSERT INTO editions (cadence, period, state, reason, due_at, planned_at, planned, nonce, key_id) "
+        "VALUES ('daily', '2026-11-23', 'done', '', 0, 0, 0, '', '')",
+    )
+    assert upgrade(f"sqlite:///{path}") == ("0001", schema.HEAD)
+    with Database(f"sqlite:///{path}") as database:
+        [feed] = asyncio.run(database.read(feeds.every))
+        [article] = asyncio.run(database.read(articles.latest, 10))
+        [edition] = asyncio.run(database.read(editions.latest, 10))
+    assert (feed.title, article.draft.title, edition.period, edition.findings) == ("X", "T", "2026-11-23", ())
 
 
 # --- what is refused, with what to do

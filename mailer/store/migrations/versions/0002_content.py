@@ -1,0 +1,40 @@
+"""Health and rhythm of feeds, articles under several names, storms, drafts of editions, what lint found."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from mailer.store.instant import Instant, Key
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    # With a default in the database a column is added in place; without one SQLite would copy the table.
+    op.add_column("feeds", sa.Column("home", sa.String(), nullable=False, server_default=sa.text("''")))
+    op.add_column("feeds", sa.Column("next_poll_at", Instant(), nullable=True))
+    op.add_column("feeds", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("feeds", sa.Column("changes", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("feeds", sa.Column("notes", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("articles", sa.Column("canonical", sa.String(), nullable=False, server_default=sa.text("''")))
+    op.add_column("articles", sa.Column("storm", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_index("ix_articles_canonical", "articles", ["canonical"])
+    op.create_table(
+        "article_names",
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("guid", sa.String(), nullable=False),
+        sa.Column("seq", Key, nullable=False),
+        sa.ForeignKeyConstraint(["seq"], ["articles.seq"]),
+        sa.PrimaryKeyConstraint("origin", "guid"),
+    )
+    op.create_table(
+        "edition_drafts",
+        sa.Column("cadence", sa.String(), nullable=False),
+        sa.Column("intro", sa.Text(), nullable=False),
+        sa.Column("articles", sa.JSON(), nullable=False),
+        sa.Column("changed_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("cadence"),
+    )
+    op.add_column("editions", sa.Column("intro", sa.Text(), nullable=False, server_default=sa.text("''")))
+    op.add_column("editions", sa.Column("findings", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("variants", sa.Column("related", sa.JSON(), nullable=False, server_default="[]"))
