@@ -84,7 +84,8 @@ class Article:
     """An article that was taken in. `seq` numbers articles in the order of taking in and is their id.
 
     `origin`: 'feed:3' or 'import'. `known`: part of a feed's back catalogue, never mailed.
-    `pins`: the cadences for whose next edition it is still pinned to the top.
+    `pins`: the cadences for whose next edition it is still pinned to the top. `storm`: it came when its feed changed
+    all ids, and nobody has said yet whether it is news.
     """
 
     seq: int
@@ -93,6 +94,7 @@ class Article:
     hidden: bool = False
     known: bool = False
     pins: tuple[str, ...] = ()
+    storm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

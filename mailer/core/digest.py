@@ -44,7 +44,9 @@ class Digest:
     """One variant of one edition: the same for every reader of it.
 
     `covers`: first and last local day of what it covers. `articles`: in order, the first is the lead, already
-    capped; `more`: how many stayed over the cap. `topics`: id to name, as configured.
+    capped; `more`: how many stayed over the cap. `topics`: id to name, as configured. `intro`: the editor's words,
+    Markdown, or ''. `related`: older articles to read on, the best first. `subject`: the operator's template for the
+    subject, or '' for the lead's headline.
     """
 
     site: Site
@@ -55,6 +57,9 @@ class Digest:
     more: int = 0
     language: str = "en"
     topics: Mapping[str, str] = field(default_factory=dict)
+    intro: str = ""
+    related: tuple[Article, ...] = ()
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

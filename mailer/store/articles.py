@@ -139,4 +139,5 @@ def _article(row: Row[Any]) -> Article:
         hidden=row.hidden,
         known=row.known,
         pins=tuple(row.pins),
+        storm=row.storm,
     )
