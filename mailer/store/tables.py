@@ -134,13 +134,17 @@ class ArticleRow(SQLModel, table=True):
 
 
 class ArticleNameRow(SQLModel, table=True):
-    """A further name of an article: it came through a second feed, or its feed changed its id."""
+    """A further name of an article: it came through a second feed, or its feed changed its id.
+
+    `topics`: what a second feed files it under.
+    """
 
     __tablename__ = "article_names"
 
     origin: str = Field(primary_key=True)
     guid: str = Field(primary_key=True)
-    seq: int = Field(foreign_key="articles.seq", sa_type=Key)
+    seq: int = Field(foreign_key="articles.seq", sa_type=Key, index=True)
+    topics: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
 
 
 class EditionDraftRow(SQLModel, table=True):
