@@ -58,7 +58,7 @@ def _by_name(connection: Connection, origin: str, guids: Sequence[str]) -> dict[
     for part in _parts(guids):
         names = select(article_names.c.guid, article_names.c.seq)
         own = names.where(article_names.c.origin == origin, article_names.c.guid.in_(part))
-        seqs.update(connection.execute(own).tuples())
+        seqs.update((row.guid, row.seq) for row in connection.execute(own))
     rows = {row.seq: row for row in _rows(connection, articles.c.seq, list(seqs.values()))}
     return {guid: rows[seq] for guid, seq in seqs.items()}
 
