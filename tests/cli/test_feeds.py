@@ -50,6 +50,8 @@ def test_a_feed_may_be_a_file_of_each_kind(site, name, content):
         "new": 1,
         "known": 0,
         "changed": 0,
+        "page": None,
+        "others": [],
     }
     assert site.json("articles", "show", "1")["guid"] == "new"
 
