@@ -46,6 +46,13 @@ class Health:
             "notes": feed.notes,
         }
 
+    def rows(self, now: datetime) -> list[tuple[object, ...]]:
+        """Of the table: the address has a line of its own, so that it is whole where there is little width."""
+        feed = self.feed
+        following = "by hand" if feed.gone else ahead(feed.next_poll_at, now)
+        row = (feed.id, f"{self.articles:,}", ago(feed.ok_at, now), following, self.state(), feed.name)
+        return [row] if feed.name == feed.url else [row, ("", "", "", "", "", feed.url)]
+
     def state(self) -> str:
         """In one word, the worst first."""
         if self.feed.gone:
@@ -73,18 +80,8 @@ def read_health(connection: "Connection") -> tuple[list[Health], list[int]]:
 def show_health(found: Sequence[Health], editions: Sequence[int], *, now: datetime, zone: str) -> None:
     """The table, then a paragraph for each feed that isn't well."""
     show_table(
-        ("Id", "Articles", "Last success", "Next poll", "State", "Feed"),
-        [
-            (
-                one.feed.id,
-                one.articles,
-                ago(one.feed.ok_at, now),
-                "by hand only" if one.feed.gone else ahead(one.feed.next_poll_at, now),
-                one.state(),
-                "\n".join(dict.fromkeys((one.feed.name, one.feed.url))),
-            )
-            for one in found
-        ],
+        ("Id", "Items", "Last success", "Next poll", "State", "Feed"),
+        [row for one in found for row in one.rows(now)],
         empty="No feeds yet. Add one: mailer feeds add URL",
     )
     for one in found:
@@ -118,13 +115,14 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 def ahead(moment: datetime | None, now: datetime) -> str:
     """'in 5 min', 'now'."""
-    return "now" if moment is None or moment <= now else f"in {_roughly(moment - now + _MINUTE)}"
+    return "now" if moment is None or moment <= now else f"in {_roughly(moment - now)}"
 
 
 def _roughly(length: timedelta) -> str:
-    if length < _HOUR:
-        return f"{length // _MINUTE} min"
-    return f"{length // _HOUR} h" if length < 2 * _DAY else f"{length // _DAY} days"
+    minutes = max(1, round(length / _MINUTE))
+    if minutes < _HOUR / _MINUTE:
+        return f"{minutes} min"
+    return f"{round(length / _HOUR)} h" if length < 2 * _DAY else f"{round(length / _DAY)} days"
 
 
 def _in_words(one: Health, editions: Sequence[int], zone: str) -> Iterator[str]:

@@ -256,5 +256,5 @@ def _added_in_words(one: "Added") -> str:
     if one.fresh:
         return f"Added feed {polled.feed.id}: {counted(polled.new, 'article')} taken in{known}."
     if not polled.asked:
-        return f"There already: feed {polled.feed.id}."
+        return f"Feed {polled.feed.id} is there already."
     return f"Feed {polled.feed.id} is there already: {counted(polled.new, 'new article')}{known}."

@@ -70,12 +70,14 @@ def next_poll(
 ) -> datetime:
     """After a poll that went well. `changes`: when the feed had something new, the newest last.
 
-    `chance` in [0, 1) spreads many feeds: up to a tenth later. What the feed and its server ask for is kept, up to a
-    day; within that, `soonest` and `latest` are the bounds.
+    `chance` in [0, 1) spreads many feeds: up to a tenth later, or sooner where that were too late. What the feed and
+    its server ask for is kept, up to a day; else `soonest` and `latest` are the bounds.
     """
     wished = max(timedelta(minutes=ttl_minutes or 0), _fresh_for(hints, now), _retry_after(hints, now))
     wait = min(max(_by_rhythm(changes, now), soonest), latest)
-    return now + max(wait * (1 + _JITTER * chance), min(wished, A_DAY))
+    spread = wait * _JITTER * chance
+    wait = wait + spread if wait + spread <= latest else max(wait - spread, soonest)
+    return now + max(wait, min(wished, A_DAY))
 
 
 def next_try(now: datetime, *, failures: int, hints: Hints, soonest: timedelta, chance: float) -> datetime:

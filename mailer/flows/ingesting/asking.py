@@ -119,7 +119,8 @@ async def _at_a_usual_place(page: str, fetched: Fetched, source: Source, gates: 
             continue
         return Found(place, answer, document, page)
     raise FeedError(
-        f"{page} is a web page that names no feed, and none is at {', '.join(places)}; give the feed's own address."
+        f"{page} is a web page that names no feed, and there is none at the usual addresses "
+        f"({places[0]}, {places[-1]}, …); give the feed's own address."
     )
 
 

@@ -20,7 +20,7 @@ class Polled:
     """How a poll of one feed went. `known`: of the new, the back catalogue, never mailed. `problem`: '' when well.
 
     `feed`: as it is now. `held`: of the new, the titles of those that wait for the operator's word. `notes`: what was
-    mended or left out. `asked`: false where its time had not come.
+    mended or left out, and wasn't at the reading before. `asked`: false where its time had not come.
     """
 
     feed: Feed
@@ -63,7 +63,8 @@ def keep(
         chance=source.chance(),
     )
     feeds.note(connection, feed.id, **well)
-    return replace(polled, feed=feeds.by_id(connection, feed.id) or feed)
+    told = tuple(note for note in polled.notes if note not in feed.notes)
+    return replace(polled, feed=feeds.by_id(connection, feed.id) or feed, notes=told)
 
 
 def fail(connection: Connection, feed: Feed, problem: str, hints: Hints, source: Source, now: datetime) -> Polled:
