@@ -32,21 +32,25 @@ class Composer:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Which edition a mail belongs to. `nonce`: at least 32 hexadecimal digits that nobody could foresee."""
+    """Which edition a mail belongs to. `nonce`: at least 32 hexadecimal digits that nobody could foresee.
+
+    `intro`: the editor's words, Markdown, or ''.
+    """
 
     cadence: str
     period: str
     covers: tuple[date, date]
     date: datetime
     nonce: str
+    intro: str = ""
 
     @classmethod
-    def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str) -> Self:
+    def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str, intro: str = "") -> Self:
         """The edition of a due instant, written now. Where that is days later, it covers what came until today."""
         first, last = cadence.covers(due)
         today = now.astimezone(cadence.zone).date()
         late = today > due.astimezone(cadence.zone).date()
-        return cls(cadence.name, cadence.period_of(due), (first, today if late else last), now, nonce)
+        return cls(cadence.name, cadence.period_of(due), (first, today if late else last), now, nonce, intro)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Composed:
             more=pick.more,
             subject=self.rendered.subject,
             content=self.compiled.pack(),
+            related=tuple(article.seq for article in self.batch.related),
         )
 
 
@@ -82,6 +87,8 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         more=batch.pick.more,
         language=batch.language,
         topics=composer.topics,
+        intro=issue.intro,
+        related=batch.related,
     )
     mark = f"{issue.nonce[:24]}{number:08d}"
     rendered = composer.templates.render_digest(digest, mark=mark)
