@@ -13,9 +13,6 @@ from mailer.core.subscription import mail_language
 from mailer.store.editions import Variant
 from mailer.templating import Rendered, Templates
 
-LANGUAGES = frozenset({"en"})
-"""The languages that mails are written in."""
-
 
 @dataclass(frozen=True, slots=True)
 class Composer:
@@ -27,7 +24,7 @@ class Composer:
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
-        return mail_language(wanted, self.site.language, LANGUAGES)
+        return mail_language(wanted, self.site.language, self.templates.languages)
 
 
 @dataclass(frozen=True, slots=True)
