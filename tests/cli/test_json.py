@@ -36,6 +36,7 @@ WELL = {
     "editions skip": ("editions", "skip", "2"),
     "editions draft": ("editions", "draft", "--cadence", "weekly", "--intro", "Hello", "--now", MONDAY),
     "verify": ("verify",),
+    "messages check": ("messages", "check"),
 }
 WRONG = {
     "init": ("--config", "other.toml", "init", "--url", "x"),
