@@ -111,6 +111,13 @@ class EditionState(StrEnum):
     HELD = "held"
 
 
+class HoldReason(StrEnum):
+    """Why an edition waits for a person's word: `mailer editions send` lets it go, `mailer editions skip` doesn't."""
+
+    GUID_STORM = "guid_storm"  # a feed changed the ids of all its articles: are they news?
+    LINT = "lint"  # the gate found an error in one of its mails
+
+
 class Stage(StrEnum):
     """Where in the dialogue with the relay an answer was given, in the order of the dialogue."""
 

@@ -66,6 +66,12 @@ def latest(connection: Connection, limit: int) -> list[Edition]:
     return [_edition(row) for row in connection.execute(select(editions).order_by(editions.c.id.desc()).limit(limit))]
 
 
+def held(connection: Connection) -> list[Edition]:
+    """Those that wait for a person's word, the oldest first."""
+    asked = select(editions).where(editions.c.state == EditionState.HELD).order_by(editions.c.id)
+    return [_edition(row) for row in connection.execute(asked)]
+
+
 def previous(connection: Connection, cadence: str) -> Edition | None:
     """The cadence's last edition that has a watermark: an empty one counts, a first one held back doesn't."""
     row = connection.execute(

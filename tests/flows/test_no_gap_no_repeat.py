@@ -62,6 +62,8 @@ LABELS = ((), ("Lung health",), ("heart",), ("food", "lungs"), ("gardening",))
 class PlainTemplates:
     """Mails without a look: the real templates take ten times as long as everything else here."""
 
+    languages = frozenset({"en"})
+
     def render_digest(self, digest: Digest, *, mark: str) -> Rendered:
         words = " ".join(slot_mark(mark, slot) for slot in BODY_SLOTS)
         return Rendered(digest.articles[0].draft.title, "", f"<p>{words}</p>", words)

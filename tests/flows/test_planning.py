@@ -1,6 +1,8 @@
 """Planning: which edition is due, and what each reader gets. Word for word by what was decided about windows."""
 
 import asyncio
+import secrets
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +10,8 @@ from sqlalchemy import select, update
 
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
-from mailer.flows.planning import look_ahead
+from mailer.flows import editing
+from mailer.flows.planning import look_ahead, plan
 from mailer.flows.planning.composing import Issue
 from mailer.store import articles as article_store
 from mailer.store import editions as edition_store
@@ -697,3 +700,29 @@ def test_an_edition_planned_days_late_says_that_it_covers_until_today():
     monday = MONDAY.date()
     assert on_time.covers == (monday - timedelta(days=7), monday - timedelta(days=1))
     assert late.covers == (monday - timedelta(days=7), monday + timedelta(days=5))
+
+
+async def test_a_draft_that_is_changed_while_planning_is_in_the_edition_as_it_was_changed(database, database_path):
+    await publish(database, "one")
+    await join(database, "ann")
+    await editing.keep_draft(database, "weekly", now=MONDAY, intro="first")
+
+    def change_meanwhile() -> str:
+        """Called between the look and the write."""
+        with sqlite3.connect(database_path) as connection:
+            connection.execute("UPDATE edition_drafts SET intro = 'second', changed_at = 1")
+        connection.close()
+        return secrets.token_hex(16)
+
+    made = await plan(
+        database,
+        cadence("weekly"),
+        now=MONDAY,
+        composer=composer(),
+        keys=(KEY,),
+        draw=change_meanwhile,
+        max_age=DAY,
+    )
+
+    assert made.edition is not None
+    assert made.edition.intro == "second"
