@@ -66,15 +66,23 @@ class Health:
 
 def read_health(connection: "Connection") -> tuple[list[Health], list[int]]:
     """(every feed, the ids of editions that are held for articles of theirs)."""
-    from mailer.store import article_names, articles, editions, feeds
+    from mailer.store import article_names, articles, feeds
 
     held = article_names.held(connection)
     found = [
         Health(feed, articles.count(connection, feed.origin), held.get(feed.origin, ()))
         for feed in feeds.every(connection)
     ]
-    latest = editions.latest(connection, _EDITIONS) if held else []
-    return found, [one.id for one in latest if one.state == "held" and one.reason == "guid_storm"]
+    return found, editions_held(connection) if held else []
+
+
+def editions_held(connection: "Connection") -> list[int]:
+    """Ids of the editions that wait because a feed changed the ids of its articles."""
+    from mailer.core.delivery import EditionState, HoldReason
+    from mailer.store import editions
+
+    latest = editions.latest(connection, _EDITIONS)
+    return [one.id for one in latest if one.state is EditionState.HELD and one.reason == HoldReason.GUID_STORM]
 
 
 def show_health(found: Sequence[Health], editions: Sequence[int], *, now: datetime, zone: str) -> None:
@@ -95,7 +103,8 @@ def held_in_words(feed: "Feed", titles: Sequence[str], editions: Iterable[int] =
     named = ", ".join(repr(title[:60]) for title in titles[:_SHOWN])
     more = f" and {count - _SHOWN:,} more" if count > _SHOWN else ""
     waiting = "".join(
-        f" Edition {edition} waits for this: `mailer editions send {edition}`, or `skip` instead of `send`."
+        f" Edition {edition} waits for it, too: `mailer editions send {edition}` says the same as accept, "
+        f"`mailer editions skip {edition}` as refuse."
         for edition in editions
     )
     return (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mailer.cli.feed_health import ahead, held_in_words, read_health, show_health
+from mailer.cli.feed_health import ahead, editions_held, held_in_words, read_health, show_health
 from mailer.cli.output import JSON, complain, counted, say, show_json, tell
 from mailer.cli.session import LARGEST, NOW, parts, run
 from mailer.errors import InputError
@@ -140,21 +140,24 @@ def remove(context: typer.Context, feed: int = ID, as_json: bool = JSON) -> None
 @app.command()
 def accept(context: typer.Context, feed: int = ID, as_json: bool = JSON) -> None:
     """The articles of this feed that are held are news: the coming editions hold them."""
-    count = _judge(context, feed, news=True)
+    count, editions = _judge(context, feed, news=True)
     if as_json:
-        show_json({"id": feed, "accepted": count})
-    else:
-        say(f"{counted(count, 'article')} of feed {feed} accepted as news." if count else _nothing_held(feed))
+        show_json({"id": feed, "accepted": count, "editions_held": editions})
+        return
+    say(f"{counted(count, 'article')} of feed {feed} accepted as news." if count else _nothing_held(feed))
+    say(*(f"Edition {edition} is held until you send it: mailer editions send {edition}" for edition in editions))
 
 
 @app.command()
 def refuse(context: typer.Context, feed: int = ID, as_json: bool = JSON) -> None:
     """The articles of this feed that are held are old ones: known, and never mailed."""
-    count = _judge(context, feed, news=False)
+    count, editions = _judge(context, feed, news=False)
     if as_json:
-        show_json({"id": feed, "refused": count})
-    else:
-        say(f"{counted(count, 'article')} of feed {feed} will never be mailed." if count else _nothing_held(feed))
+        show_json({"id": feed, "refused": count, "editions_held": editions})
+        return
+    say(f"{counted(count, 'article')} of feed {feed} will never be mailed." if count else _nothing_held(feed))
+    for edition in editions:
+        say(f"Edition {edition} was made with them and is held; to make it anew: mailer editions skip {edition} --anew")
 
 
 @app.command()
@@ -209,10 +212,13 @@ def _show_waiting(polled: "Sequence[Polled]", now: "datetime") -> None:
         say(f"Gone, and asked by hand only: feed {', '.join(gone)}.")
 
 
-def _judge(context: typer.Context, feed: int, *, news: bool) -> int:
+def _judge(context: typer.Context, feed: int, *, news: bool) -> tuple[int, list[int]]:
+    """(how many articles were judged, the editions that are still held for such articles)."""
     from mailer.flows import ingesting
 
-    return run(parts(context), lambda database: ingesting.judge_held(database, feed, news=news))
+    made = parts(context)
+    count = run(made, lambda database: ingesting.judge_held(database, feed, news=news))
+    return count, run(made, lambda database: database.read(editions_held))
 
 
 def _nothing_held(feed: int) -> str:

@@ -107,19 +107,25 @@ def part(namesakes: Sequence[Draft]) -> list[Draft | None]:
 
     Where they are one article, the first stays as it is. Else the guid names none of them: each gets its own name.
     """
-    told = {(canonical_link(draft.link), draft.title): draft for draft in reversed(namesakes)}
-    kept = [draft if told[canonical_link(draft.link), draft.title] is draft else None for draft in namesakes]
-    first, *others = (draft for draft in kept if draft)
+    told: dict[tuple[str, str], int] = {}
+    for at, draft in enumerate(namesakes):
+        told.setdefault((canonical_link(draft.link), draft.title), at)
+    first, *others = (namesakes[at] for at in told.values())
     if not others or (len(others) == 1 and _is_told_again(first, others[0])):
         return [first, *(None for _ in namesakes[1:])]
     by_title = len({link for link, _ in told}) < len(told)
-    return [draft and replace(draft, guid=own_name(draft, by_title=by_title)) for draft in kept]
+    kept = set(told.values())
+    return [
+        replace(draft, guid=own_name(draft, by_title=by_title)) if at in kept else None
+        for at, draft in enumerate(namesakes)
+    ]
 
 
 def _is_told_again(one: Draft, other: Draft) -> bool:
     link = canonical_link(one.link)
     if link != canonical_link(other.link):
-        return titles_meet(one.title, other.title)
+        dated_apart = one.published and other.published and one.published != other.published
+        return titles_meet(one.title, other.title) and not dated_apart
     # A guid that is the link was made from it, and says no more than that.
     return one.title == other.title or (bool(link) and one.guid != one.link)
 

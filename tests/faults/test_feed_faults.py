@@ -526,6 +526,38 @@ def test_all_guids_changed_by_a_rebuild_are_held_and_asked_and_accepted_are_mail
     assert "No article of feed 1 is held." in story.site.did("feeds", "accept", "1").out
 
 
+@pytest.mark.parametrize("word", ["send", "skip"])
+def test_an_edition_with_them_is_held_and_feeds_list_says_how_to_judge_it(story, word):
+    storm(story)
+    ended = story.site.run("send", "--cadence", "weekly", "--now", NEXT_MONDAY)
+    assert ended.code == 1
+    (edition,) = [one["id"] for one in story.site.json("editions", "list") if one["state"] == "held"]
+    assert f"`mailer editions {word} {edition}`" in story.health(NEXT_MONDAY)[1]
+
+    story.site.did("editions", word, str(edition), "--now", NEXT_MONDAY)
+
+    assert story.health(NEXT_MONDAY)[0]["state"] == "well"
+    copies = story.relay.copies["ann@example.com"]
+    assert copies == (2 if word == "send" else 1)
+    story.publish(item("later", date="Mon, 30 Nov 2026 10:00:00 GMT"))
+    story.poll("2026-12-01T06:00Z")
+    assert story.stories("2026-12-07T08:00Z") == ["later"]
+    assert "All about" not in story.digest("2026-12-14T08:00Z")
+
+
+def test_judging_the_feed_says_what_is_still_to_do_with_a_held_edition(story):
+    storm(story)
+    story.site.run("send", "--cadence", "weekly", "--now", NEXT_MONDAY)
+    (edition,) = [one["id"] for one in story.site.json("editions", "list") if one["state"] == "held"]
+
+    ended = story.site.did("feeds", "refuse", "1")
+
+    assert f"mailer editions skip {edition} --anew" in ended.out
+    story.site.did("editions", "skip", str(edition), "--anew", "--now", NEXT_MONDAY)
+    assert story.digest(NEXT_MONDAY) == ""
+    assert story.relay.copies["ann@example.com"] == 1
+
+
 def test_a_busy_feed_that_was_not_polled_for_a_week_is_no_storm(story):
     story.publish(*(item(name) for name in NAMES))
     story.add()
