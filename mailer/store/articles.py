@@ -90,9 +90,11 @@ def latest(connection: Connection, limit: int) -> list[Article]:
     return [_article(row) for row in rows]
 
 
-def count(connection: Connection, origin: str | None = None) -> int:
-    """How many there are, of one origin or of all."""
+def count(connection: Connection, origin: str | None = None, *, known: bool | None = None) -> int:
+    """How many there are, of one origin or of all; `known`: only those of a back catalogue, or only the others."""
     asked = select(func.count()).select_from(articles)
+    if known is not None:
+        asked = asked.where(articles.c.known.is_(known))
     return int(connection.execute(asked if origin is None else asked.where(articles.c.origin == origin)).scalar_one())
 
 

@@ -79,15 +79,16 @@ def fail(connection: Connection, feed: Feed, problem: str, hints: Hints, source:
 def _take_in(connection: Connection, feed: Feed, document: FeedDocument, source: Source, now: datetime) -> Polled:
     found = Recognised(document.drafts)
     if feed.taken:
-        known = article_names.remembered(connection, feed.origin, document.drafts)
+        there = article_names.remembered(connection, feed.origin, document.drafts)
         newest = article_names.newest_date(connection, feed.origin, now)
-        found = recognise(document.drafts, known, newest=newest)
+        found = recognise(document.drafts, there, newest=newest)
     drafts = take_in(replace(document, drafts=found.drafts), first=not feed.taken, now=now, back=source.back)
     new, changed = articles.take_in(connection, feed.origin, drafts)
     article_names.add_names(connection, feed.origin, found.names)
     article_names.hold(connection, feed.origin, found.storm)
     held = tuple(draft.title for draft in found.drafts if draft.guid in found.storm)
-    return Polled(feed, new, sum(known for _, known in drafts), changed, held, notes=document.problems)
+    known = 0 if feed.taken else articles.count(connection, feed.origin, known=True)
+    return Polled(feed, new, known, changed, held, notes=document.problems)
 
 
 def _gone(connection: Connection, feed: Feed, now: datetime) -> Polled:
