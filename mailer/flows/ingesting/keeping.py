@@ -80,7 +80,10 @@ def _take_in(connection: Connection, feed: Feed, document: FeedDocument, source:
     found = Recognised(document.drafts)
     if feed.taken:
         there = article_names.remembered(connection, feed.origin, document.drafts)
-        newest = article_names.newest_date(connection, feed.origin, now)
+        guids = {guid for article in there for guid in article.guids}
+        # What looks through all articles of the feed is only asked where it may count.
+        some_new = any(draft.guid not in guids for draft in document.drafts)
+        newest = article_names.newest_date(connection, feed.origin, now) if some_new else None
         found = recognise(document.drafts, there, newest=newest)
     drafts = take_in(replace(document, drafts=found.drafts), first=not feed.taken, now=now, back=source.back)
     new, changed = articles.take_in(connection, feed.origin, drafts)
