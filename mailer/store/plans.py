@@ -168,6 +168,8 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
         _settle_earlier(connection, plan, edition_id)
         given = {seq for variant in plan.variants for seq in variant.articles}
         article_store.unpin_given(connection, given, plan.cadence)
+    elif any(share.held_back for share in plan.shares):
+        _insert_deliveries(connection, plan, edition_id, [])  # none; but where their newcomers begin is remembered
     return by_id(connection, edition_id)
 
 

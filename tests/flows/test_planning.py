@@ -474,6 +474,25 @@ async def test_too_few_articles_wait_for_the_next_edition(database):
     assert each(await issue(database, shy, MONDAY + 2 * WEEK)) == {"ann": {"c", "d"}, "bob": {"c", "d"}}
 
 
+@pytest.mark.parametrize("before", [[], ["x", "y"]])
+async def test_what_was_held_back_goes_with_a_newcomer_to_another_pace(database, before):
+    """`before`: articles of an earlier edition, or there was none."""
+    shy = cadence(min_articles=2)
+    await join(database, "dan", pace="daily")
+    if before:
+        await join(database, "ann")
+        await publish(database, *before)
+        await issue(database, shy, MONDAY - WEEK)
+    await join(database, "bob")
+    await publish(database, "a", published=MONDAY - 5 * DAY)
+    assert (await make_edition(database, shy)).held_back
+    await issue(database, "daily")
+    await change(database, "bob", cadence="daily")
+    await publish(database, "b", published=MONDAY)
+    got = await issue(database, "daily", MONDAY + DAY)
+    assert set(got["bob"]) == {"a", "b"}
+
+
 async def test_who_has_too_few_waits_while_others_are_served(database):
     shy = cadence(min_articles=2)
     await join(database, "ann")
