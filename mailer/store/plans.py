@@ -33,6 +33,7 @@ class Plan:
     retry_until: datetime
     lo: int | None
     hi: int | None
+    since: datetime | None
     nonce: str
     key_id: str
     variants: tuple[Variant, ...]
@@ -157,6 +158,7 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
             done_at=None if sending else plan.planned_at,
             lo=plan.lo,
             hi=plan.hi,
+            since=plan.since,
             nonce=plan.nonce,
             key_id=plan.key_id,
         )

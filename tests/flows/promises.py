@@ -161,8 +161,8 @@ class Promises:
         beside = reader.perhaps_come()
         stock = reader.owed if reader.beginning else range(beginning.after + 1, self.newest + 1)
         stock = frozenset(stock).difference(*(parcel.settles for parcel in beside))
-        # Who was held back with the first edition of one cadence and went over to another, where dates are past.
-        dated = mark if beginning.dated is None else beginning.dated
+        # Who was held back with the first edition of one cadence may have gone over to another, where dates are past.
+        dated = None if reader.beginning is None else mark if beginning.dated is None else beginning.dated
         offered = [
             piece
             for piece in map(self.pieces.__getitem__, stock)

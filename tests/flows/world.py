@@ -35,11 +35,12 @@ from tests.flows.scripted import (
 from tests.stories import Clock, address, cadence, change, draft, join, make_edition, name_of, send, sums_hold
 
 START = datetime(2026, 10, 26, 7, 30, tzinfo=UTC)  # a Monday; two firsts of a month are near
+# At the same hour, so that the first editions of two may go back to the same instant.
 CADENCES = {
     "daily": cadence("daily", when="daily 07:00", max_articles=2),
-    "twice": cadence("twice", when="mon,thu 04:00", max_articles=3, min_articles=3),
-    "weekly": cadence("weekly", when="monday 06:00", max_articles=4),
-    "monthly": cadence("monthly", when="day 1 05:00", max_articles=6),
+    "twice": cadence("twice", when="mon,thu 07:00", max_articles=3, min_articles=3),
+    "weekly": cadence("weekly", when="monday 07:00", max_articles=4),
+    "monthly": cadence("monthly", when="day 1 07:00", max_articles=6),
 }
 PACES = tuple(CADENCES)
 INTERESTS = ((), ("lungs",), ("food", "heart"))

@@ -86,6 +86,7 @@ def _intent(
         retry_until=now + max_age,
         lo=arrangement.lo,
         hi=arrangement.hi,
+        since=arrangement.since,
         nonce=nonce,
         key_id=key_id(keys[-1]),
         variants=tuple(item.variant() for item in composed),
