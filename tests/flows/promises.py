@@ -48,7 +48,8 @@ class Beginning:
 class Parcel:
     """One digest to one reader. `offered`: what it shows or counts. `settles`: what is not owed once it came.
 
-    `beside`: those that may have come when this was planned, so that their articles are not in it.
+    `beside`: those that may have come when this was planned, so that their articles are not in it. `tried`: until when
+    at least a doubtful one is tried that was left out of a later one.
     """
 
     edition: int
@@ -56,7 +57,10 @@ class Parcel:
     settles: frozenset[int]
     beside: Sequence["Parcel"]
     state: str = "pending"
+    reason: str = ""
     doubts: int = 0
+    settled: datetime | None = None
+    tried: datetime | None = None
     overtaken: bool = False
 
     @property
@@ -103,7 +107,11 @@ class Reader:
             self.parcels.remove(parcel)
         for parcel in [one for one in self.parcels if one.ended]:
             if parcel.overtaken:
-                assert parcel.doubts, f"{self.name} lost {sorted(parcel.offered)} of {parcel.edition} without a doubt"
+                lost = f"{self.name} lost {sorted(parcel.offered)} of {parcel.edition}: {parcel.state} {parcel.reason}"
+                assert parcel.doubts, f"{lost} without a doubt"
+                assert parcel.reason != "superseded", f"{lost} by an edition without them"
+                if parcel.reason == "too_old" and parcel.tried and parcel.settled:
+                    assert parcel.settled >= parcel.tried, f"{lost} at {parcel.settled}, too early"
                 self.owed -= parcel.settles
                 self.lost |= parcel.offered - self.had
                 self.parcels.remove(parcel)
@@ -140,14 +148,13 @@ class Promises:
             if reader.beginning is not None:
                 reader.owed.add(piece.seq)
 
-    def note(self, states: Iterable[tuple[str, int, str, int]]) -> None:
-        """How deliveries stand: (reader, edition, state, doubts)."""
-        there = {(name, edition): (state, doubts) for name, edition, state, doubts in states}
+    def note(self, states: Iterable[tuple[str, int, str, str, int, datetime | None]]) -> None:
+        """How deliveries stand: (reader, edition, state, reason, doubts, settled_at)."""
+        there = {(name, edition): standing for name, edition, *standing in states}
         for reader in self.readers.values():
-            if reader.parcels:
-                for parcel in reader.parcels:
-                    parcel.state, parcel.doubts = there[reader.name, parcel.edition]
-                reader.settle()
+            for parcel in reader.parcels:
+                parcel.state, parcel.reason, parcel.doubts, parcel.settled = there[reader.name, parcel.edition]
+            reader.settle()
 
     def shares(self, cadence: Cadence, due: datetime, names: Sequence[str]) -> dict[str, Share]:
         """What each of these readers must be offered in the edition that is planned now."""
@@ -181,9 +188,17 @@ class Promises:
         return Share(offered, beginning, stock, beside)
 
     def planned(
-        self, cadence: Cadence, shares: Mapping[str, Share], edition: int, rows: Mapping[str, tuple[list[int], int]]
+        self,
+        cadence: Cadence,
+        shares: Mapping[str, Share],
+        edition: int,
+        rows: Mapping[str, tuple[list[int], int]],
+        tried: datetime,
     ) -> None:
-        """An edition was made. `rows`: by reader what it shows, in order, and how many more it counts."""
+        """An edition was made. `rows`: by reader what it shows, in order, and how many more it counts.
+
+        `tried`: until when it is tried itself, at most.
+        """
         served = {name for name, share in shares.items() if len(share.offered) >= cadence.min_articles}
         assert set(rows) == served, f"{cadence.name} {edition} is for {sorted(rows)}, not for {sorted(served)}"
         mark = self.marks.get(cadence.name)
@@ -196,6 +211,9 @@ class Promises:
                 assert shown == seqs[: cadence.max_articles], f"{name} gets {shown} in {edition}, was due {seqs}"
                 assert len(shown) + more == len(seqs), f"{name} is told of {more} more in {edition}, was due {seqs}"
                 reader.parcels.append(Parcel(edition, frozenset(seqs), share.stock, share.beside))
+                for parcel in share.beside:
+                    if parcel.given and not parcel.ended:
+                        parcel.tried = tried
                 if mark is not None and share.beginning.dated is None:
                     share.beginning.dated = mark
         if served or not any(share.offered for share in shares.values()):

@@ -69,6 +69,7 @@ class World:
     down: dict[str, datetime] = field(default_factory=dict)
     copies: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
+    max_age: timedelta = timedelta(days=2)
 
     # Articles
 
@@ -116,7 +117,9 @@ class World:
         await join(self.database, name, pace=pace, topics=topics)
 
     async def change_pace(self, pace: str) -> None:
-        await self._change(State.ACTIVE, cadence=pace)
+        """Mostly of a reader to whom something is on its way."""
+        waiting = [name for name, reader in self.promises.readers.items() if reader.parcels]
+        await self._change(State.ACTIVE, waiting if self.chance.random() < 0.7 else (), cadence=pace)
 
     async def change_topics(self) -> None:
         topics = self.chance.choice(INTERESTS)
@@ -154,12 +157,12 @@ class World:
         await self._note_states()
         names = await self.database.read(_due, pace, self.clock.now)
         shares = self.promises.shares(rhythm, rhythm.latest_due(self.clock.now), names)
-        planned = await make_edition(self.database, rhythm, self.clock.now, by=PLAIN)
+        planned = await make_edition(self.database, rhythm, self.clock.now, by=PLAIN, max_age=self.max_age)
         if not planned.fresh or planned.edition is None:
             assert planned.edition is not None or not names
             return
         rows = await self.database.read(_contents, planned.edition.id)
-        self.promises.planned(rhythm, shares, planned.edition.id, rows)
+        self.promises.planned(rhythm, shares, planned.edition.id, rows, self.clock.now + self.max_age)
         await self._note_states()
 
     async def send(self) -> None:
@@ -250,14 +253,16 @@ class World:
         await editing.pin(self.database, piece.seq, paces)
         piece.pins = set(paces)
 
-    async def _one(self, state: State) -> str | None:
+    async def _one(self, state: State, among: Sequence[str] = ()) -> str | None:
+        """A reader in this state, one of these if there is one."""
         asked = select(subscribers.c.email).where(subscribers.c.state == state.value).order_by(subscribers.c.id)
-        found = await self.database.read(lambda c: c.execute(asked).scalars().all())
-        return name_of(self.chance.choice(found)) if found else None
+        found = [name_of(email) for email in await self.database.read(lambda c: c.execute(asked).scalars().all())]
+        found = [name for name in found if name in among] or found
+        return self.chance.choice(found) if found else None
 
-    async def _change(self, state: State, **wish) -> str | None:
-        """Of a reader in this state. None where there is none."""
-        if name := await self._one(state):
+    async def _change(self, state: State, among: Sequence[str] = (), **wish) -> str | None:
+        """Of a reader in this state, one of these if there is one. None where there is none at all."""
+        if name := await self._one(state, among):
             await subscribing.change(self.database, address(name), now=self.clock.now, **wish)
         return name
 
@@ -275,14 +280,20 @@ class World:
         """Of every delivery that the promises still look at."""
         wanted = {parcel.edition for reader in self.promises.readers.values() for parcel in reader.parcels}
         self.promises.note(
-            (name_of(row.email), row.edition_id, row.state, row.doubts)
-            for row in await self.database.read(_states, wanted)
+            (name_of(email), *standing) for email, *standing in await self.database.read(_states, wanted)
         )
 
 
 def _states(connection, wanted) -> Sequence[Row]:
     return connection.execute(
-        select(subscribers.c.email, deliveries.c.edition_id, deliveries.c.state, deliveries.c.doubts)
+        select(
+            subscribers.c.email,
+            deliveries.c.edition_id,
+            deliveries.c.state,
+            deliveries.c.reason,
+            deliveries.c.doubts,
+            deliveries.c.settled_at,
+        )
         .join_from(deliveries, subscribers, subscribers.c.id == deliveries.c.subscriber_id)
         .where(deliveries.c.edition_id.in_(bindparam("wanted", expanding=True))),
         {"wanted": sorted(wanted)},
