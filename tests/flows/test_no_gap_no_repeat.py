@@ -30,14 +30,14 @@ async def play(world: World, days: int) -> None:
         world.edit: 0.3, world.hide: 0.1, world.unhide: 0.2, world.pin: 0.1, world.unpin: 0.05,
         world.change_topics: 0.1, world.resume: 0.05, world.leave: 0.03, world.rejoin: 0.03,
     }  # fmt: skip
-    with_days = {world.pause: 0.08, world.fail: 0.08, world.outage: 0.01}
+    with_days = {world.pause: 0.08, world.fail: 0.2, world.outage: 0.01}
     await world.publish(5)
     for _ in range(days):
         await world.publish(chance.choice([0, 0, 1, 1, 2, 4]))
         # Two dozen readers are enough to be in everybody's way.
         if len(world.promises.readers) < 25 and chance.random() < 0.2:
             await world.join(chance.choice(PACES))
-        if chance.random() < 0.2:
+        if chance.random() < 0.3:
             await world.change_pace(chance.choice(PACES))
         for happening, likely in happenings.items():
             if chance.random() < likely:

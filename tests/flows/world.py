@@ -117,8 +117,9 @@ class World:
         await join(self.database, name, pace=pace, topics=topics)
 
     async def change_pace(self, pace: str) -> None:
-        """Mostly of a reader to whom something is on its way."""
-        waiting = [name for name, reader in self.promises.readers.items() if reader.parcels]
+        """Mostly of a reader to whom something is on its way: it must not come beside what the new pace brings."""
+        waiting = [name for name, until in self.down.items() if until > self.clock.now]
+        waiting = waiting or [name for name, reader in self.promises.readers.items() if reader.parcels]
         await self._change(State.ACTIVE, waiting if self.chance.random() < 0.7 else (), cadence=pace)
 
     async def change_topics(self) -> None:
@@ -227,11 +228,11 @@ class World:
             for name, share in self.promises.shares(rhythm, rhythm.latest_due(self.clock.now), names).items():
                 waiting = [piece.seq for piece in share.offered]
                 assert len(waiting) < rhythm.min_articles, f"{name} never got {waiting}"
-        doubts = await self.database.read(
-            lambda c: c.execute(select(deliveries.c.id).where(deliveries.c.doubts > 0)).scalars().all()
-        )
+        rows = await self.database.read(lambda c: c.execute(select(deliveries.c.reason, deliveries.c.doubts)).all())
+        doubts = [row for row in rows if row.doubts]
         assert max(self.copies.values(), default=0) <= 2
         assert sum(count > 1 for count in self.copies.values()) <= len(doubts)
+        self.happened["superseded"] = sum(row.reason == "superseded" for row in rows)
         self.happened["lost to a doubt"] = sum(len(reader.lost) for reader in self.promises.readers.values())
         self.happened["two copies"] = sum(count > 1 for count in self.copies.values())
 
@@ -268,7 +269,7 @@ class World:
 
     def _answer(self, mail: Mail):
         if self.down.get(name_of(mail.recipient), START) > self.clock.now:
-            return self.chance.choice([FULL, LATER, LATER, GREYLISTED])
+            return self.chance.choice([FULL, LATER, LATER, GREYLISTED, DOUBT])
         if self.chance.random() >= self.trouble:
             return ACCEPTED
         first = not self.copies[message_id(mail)]
