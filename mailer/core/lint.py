@@ -60,6 +60,8 @@ def _all(data: bytes) -> Iterator[Finding]:
     letter = read_letter(data)
     yield from letter.troubles
     yield from check_lines(letter)
+    if not letter.legible:
+        return
     yield from _sizes(letter)
     yield from _parts(letter)
     yield from check_header(letter)

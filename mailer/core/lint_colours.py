@@ -30,8 +30,9 @@ def readable(page: Page, light: list[Style]) -> Iterator[Finding]:
 
 
 def _contrasts(page: Page, style: list[Style], look: Look) -> Iterator[Finding]:
-    """One finding for each pair of colours, at its first place."""
-    places: dict[tuple[str, str, float], list[Run]] = {}
+    """One finding for each pair of colours, at its first place, with the most that is needed at any."""
+    places: dict[tuple[str, str], list[Run]] = {}
+    needed: dict[tuple[str, str], float] = {}
     for run in visible(page, style):
         seen = style[run.element.number]
         if not seen.colour or not seen.ground:
@@ -39,15 +40,17 @@ def _contrasts(page: Page, style: list[Style], look: Look) -> Iterator[Finding]:
         large = seen.size >= (_LARGE_BOLD if seen.bold else _LARGE)
         wanted = LARGE_READABLE if large else READABLE
         if _contrast(seen.colour, seen.ground) < wanted and any(map(str.isalnum, run.text)):
-            places.setdefault((seen.colour, seen.ground, wanted), []).append(run)
-    for (colour, ground, wanted), runs in places.items():
+            pair = (seen.colour, seen.ground)
+            places.setdefault(pair, []).append(run)
+            needed[pair] = max(wanted, needed.get(pair, 0))
+    for (colour, ground), runs in places.items():
         more = f", and so in {len(runs) - 1:,} more places" if len(runs) > 1 else ""
         yield Finding(
             "contrast",
             "error",
             f"HTML line {runs[0].line}",
             f"in {look}, {shown(runs[0].text)} is {colour} on {ground}{more}: a contrast of "
-            f"{int(_contrast(colour, ground) * 100) / 100:.2f} where {wanted} is needed; "
+            f"{int(_contrast(colour, ground) * 100) / 100:.2f} where {needed[colour, ground]} is needed; "
             "choose a colour further from its ground.",
         )
 

@@ -49,7 +49,7 @@ class Letter:
     """A mail. `text`, `html`: of the first part of that kind, lines ended by '\\n'; None where there is none.
 
     `html_first`: the HTML stands before the text. `contents`: the Content-IDs of parts that HTML may show.
-    `troubles`: what could not be read.
+    `troubles`: what could not be read; unless `legible`, so much that nothing else in it can be judged.
     """
 
     data: bytes
@@ -59,6 +59,7 @@ class Letter:
     html_first: bool = False
     contents: frozenset[str] = frozenset()
     troubles: tuple[Finding, ...] = ()
+    legible: bool = True
 
     def named(self, name: str) -> list[Field]:
         """All fields of that name."""
@@ -84,16 +85,18 @@ class _Parts:
     kinds: list[tuple[str, str]] = field(default_factory=list)
     contents: set[str] = field(default_factory=set)
     troubles: list[Finding] = field(default_factory=list)
+    legible: bool = True
 
 
 def read_letter(data: bytes) -> Letter:
     """The mail in any bytes. Never raises."""
     fields, troubles = _header(data)
-    parts = _Parts(troubles=troubles)
+    parts = _Parts(troubles=troubles, legible=not troubles)
     try:
         _take_apart(message_from_bytes(data, policy=compat32), parts)
     except (RecursionError, ValueError, LookupError, TypeError, AttributeError) as error:
         # The library's own slips on what nobody writes in earnest: such a mail is not readable, whatever it was.
+        parts.legible = False
         parts.troubles.append(_unreadable("message", f"its parts can't be told apart ({type(error).__name__})"))
     order = [kind for kind, _ in parts.kinds]
     bodies = dict(reversed(parts.kinds))  # of each kind the first
@@ -107,6 +110,7 @@ def read_letter(data: bytes) -> Letter:
         html_first=order[:1] == ["text/html"] and "text/plain" in order,
         contents=frozenset(parts.contents),
         troubles=tuple(parts.troubles),
+        legible=parts.legible,
     )
 
 
@@ -150,6 +154,7 @@ def _take_apart(message: Message, parts: _Parts) -> None:
         for defect in part.defects:
             words = _DEFECTS.get(type(defect).__name__)
             if words and "base64" in words:
+                parts.legible = False
                 parts.troubles.append(_unreadable(f"part {kind}", f"it {words}"))
         parts.kinds.append((kind, _text_of(body if isinstance(body, bytes) else b"", part, parts)))
         if str(part.get("Content-Transfer-Encoding", "")).strip().lower() in ("8bit", "binary"):

@@ -98,7 +98,7 @@ def _resolved(element: Element, above: Style, declared: Mapping[str, str], link:
     bold = (weight == "bold" or (weight.isdecimal() and int(weight[:4]) >= _BOLD)) if weight else bold
     if "font" in declared:
         bold = bool(re.search(r"\b(?:bold|[6-9]00)\b", declared["font"]))
-        size = next((_size(word.partition("/")[0], above.size, 0) for word in declared["font"].split()), 0) or size
+        size = max(_size(word.partition("/")[0], above.size, 0) for word in f"{declared['font']} 0".split()) or size
     return Style(colour, ground, size, bold, hidden=_hides(element, above) or _is_hidden(declared))
 
 
