@@ -109,13 +109,18 @@ def is_personal(url: str, letter: Letter) -> bool:
 
 def check_links(page: Page, links: Sequence[Link], letter: Letter, light: list[Style]) -> Iterator[Finding]:
     """Every rule of links in the HTML part."""
-    for link in links:
+    for link in sorted({link.href: link for link in reversed(links)}.values(), key=_in_order):
         yield from _target(link, letter)
+    for link in links:
         if not light[link.element.number].hidden:
             yield from _text(link)
     if letter.is_from_a_list:
         yield from _leaving(page, links, letter, light)
         yield from _postal_address(page, light)
+
+
+def _in_order(link: Link) -> int:
+    return link.element.number
 
 
 def _target(link: Link, letter: Letter) -> Iterator[Finding]:
