@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from mailer.core.colour import READABLE, contrast
 from mailer.core.lint_page import Page, Run
-from mailer.core.lint_rules import Finding, shown
+from mailer.core.lint_rules import Finding, more_places, shown
 from mailer.core.lint_sheet import Look
 from mailer.core.lint_style import Style, looks, styles
 
@@ -17,8 +17,8 @@ _contrast = lru_cache(maxsize=1024)(contrast)
 
 
 def visible(page: Page, style: list[Style]) -> Iterator[Run]:
-    """The runs that a reader sees and that say something."""
-    return (run for run in page.runs if not style[run.element.number].hidden and not run.text.isspace())
+    """The runs that a reader sees, blank ones among them."""
+    return (run for run in page.runs if not style[run.element.number].hidden)
 
 
 def readable(page: Page, light: list[Style]) -> Iterator[Finding]:
@@ -44,12 +44,11 @@ def _contrasts(page: Page, style: list[Style], look: Look) -> Iterator[Finding]:
             places.setdefault(pair, []).append(run)
             needed[pair] = max(wanted, needed.get(pair, 0))
     for (colour, ground), runs in places.items():
-        more = f", and so in {len(runs) - 1:,} more places" if len(runs) > 1 else ""
         yield Finding(
             "contrast",
             "error",
             f"HTML line {runs[0].line}",
-            f"in {look}, {shown(runs[0].text)} is {colour} on {ground}{more}: a contrast of "
+            f"in {look}, {shown(runs[0].text)} is {colour} on {ground}{more_places(len(runs) - 1)}: a contrast of "
             f"{int(_contrast(colour, ground) * 100) / 100:.2f} where {needed[colour, ground]} is needed; "
             "choose a colour further from its ground.",
         )
@@ -62,10 +61,10 @@ def _sizes(page: Page, light: list[Style], phone: list[Style]) -> Iterator[Findi
         if size < SMALLEST and any(map(str.isalnum, run.text)):
             places.setdefault(size, []).append(run)
     for size, runs in places.items():
-        more = f", and so are {len(runs) - 1:,} more" if len(runs) > 1 else ""
         yield Finding(
             "text-size",
             "error" if size < FAR_TOO_SMALL else "warning",
             f"HTML line {runs[0].line}",
-            f"{shown(runs[0].text)} is {size:.4g} px high{more}; {SMALLEST} px can be read without zooming.",
+            f"{shown(runs[0].text)} is {size:.4g} px high{more_places(len(runs) - 1)}; "
+            f"{SMALLEST} px can be read without zooming.",
         )

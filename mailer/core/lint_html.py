@@ -67,8 +67,10 @@ def _language(page: Page, light: list[Style]) -> Iterator[Finding]:
                 _place(element),
                 f"{shown_tag(element.tag, element.attributes, 'dir')} is neither ltr, rtl nor auto.",
             )
-    for name in ("lang", "dir"):
-        bare = next((run for run in visible(page, light) if not _says(run.element, name)), None)
+    # What the root itself lacks has been said.
+    for name in [name for name in ("lang", "dir") if root and name in root.attributes]:
+        seen = (run for run in visible(page, light) if not run.text.isspace())
+        bare = next((run for run in seen if not _says(run.element, name)), None)
         if bare is not None:
             yield Finding(
                 name,
@@ -215,12 +217,12 @@ def _style_element(line: int, css: str) -> Iterator[Finding]:
         yield _font(line, "@font-face and @import work in few mail programs, and tell others who reads")
     why = ""
     if len(css) > _LARGEST_STYLE:
-        why = f"it has {len(css):,} characters, and Gmail drops one of more than {_LARGEST_STYLE:,}"
+        why = f"has {len(css):,} characters, and Gmail drops one of more than {_LARGEST_STYLE:,}"
     elif "/*" in css:
-        why = "Yahoo reads past a comment wrongly and loses the rule behind it"
+        why = "has a comment, and Yahoo loses the rule behind it"
     elif any(len(around) > 1 for around, *_ in blocks(css)):
-        why = "an @-rule within another makes Gmail drop all of it"
+        why = "has an @-rule within another, and Gmail drops all of it"
     elif _SPACED_RGB.search(flat):
-        why = "'rgb(0 0 0)' without commas makes Gmail drop all of it"
+        why = "has an 'rgb(0 0 0)' without commas, and Gmail drops all of it"
     if why:
-        yield Finding("style-block", "warning", f"HTML line {line}", f"the style element is lost: {why}.")
+        yield Finding("style-block", "warning", f"HTML line {line}", f"the style element {why}.")

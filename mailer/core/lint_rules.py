@@ -107,6 +107,11 @@ def at_most(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(kept)
 
 
+def more_places(count: int) -> str:
+    """', and so in 4 more places', '' where there are no more."""
+    return f", and so in {count:,} more place{'s' if count > 1 else ''}" if count else ""
+
+
 def squeezed(text: str) -> str:
     """The text without white space and without what nobody sees, to compare it however its lines were broken."""
     return re.sub(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\u034f]+", "", text).casefold()

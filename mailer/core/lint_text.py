@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from html import unescape
 from itertools import takewhile
+from urllib.parse import unquote
 
 from mailer.core.lint_colours import visible
 from mailer.core.lint_header import decoded
@@ -51,7 +51,7 @@ def check_text(letter: Letter, page: Page | None, links: Sequence[Link], light: 
 
 def check_preheader(page: Page, light: list[Style]) -> Iterator[Finding]:
     """What mail programs show beside the subject: a hidden text of our own, else what comes first."""
-    seen = {id(run) for run in visible(page, light)}
+    seen = {id(run) for run in visible(page, light) if not run.text.isspace()}
     before = list(takewhile(lambda run: id(run) not in seen, page.runs))
     hidden = [run for run in before if light[run.element.number].hidden and not run.text.isspace()]
     own = " ".join(_PADDING.sub(" ", "".join(run.text for run in hidden)).split())
@@ -99,7 +99,7 @@ def check_placeholders(letter: Letter, page: Page | None) -> Iterator[Finding]:
     for element in page.elements:
         for name in ("href", "src", "title", "aria-label"):
             if name in element.attributes:
-                yield from _unfilled(f"HTML line {element.line}", unescape(element.attributes[name]), alone=False)
+                yield from _unfilled(f"HTML line {element.line}", unquote(element.attributes[name]), alone=False)
 
 
 def _unfilled(where: str, text: str, *, alone: bool) -> Iterator[Finding]:

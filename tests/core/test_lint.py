@@ -18,6 +18,7 @@ from tests.mail.letters import HEADER, HTML, TEXT, TOKEN, crlf, letter
 from tests.mail.samples import BOUNDARY, DATE, DRAFTS, MARK, digest
 
 GOLDENS = sorted((Path(__file__).parents[1] / "mail" / "golden").glob("**/*.eml"))
+MAILS = Path(__file__).parents[1] / "fixtures" / "mails"
 FAULTS = {name: (data, kind) for kind, mails in BROKEN.items() for name, data in mails.items()}
 
 
@@ -150,6 +151,36 @@ def _ours(theme: ThemeOptions, *drafts) -> bytes:
 )
 def test_what_is_right_is_not_complained_about(same: Callable[[], bytes]):
     assert [str(finding) for finding in lint_mail(same())] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "errors", "warnings"),
+    [
+        ("buttondown-like", "contrast", "auto-submitted header-fold link-text text-size"),
+        (
+            "mailchimp-like",
+            "lang",
+            "auto-submitted dir header-fold image-size style-block tables text-columns text-links text-size",
+        ),
+        (
+            "substack-like",
+            "contrast lang link-text text-links text-size text-titles",
+            "auto-submitted dir encoding layout preheader text-columns text-links text-size",
+        ),
+        ("nested-related", "contrast headings lang title", "dir preheader text-size"),
+        ("text-only", "one-click", "auto-submitted header-fold"),
+        (
+            "html-only",
+            "active-content alt contrast headings image-source lang link-target link-text parts placeholder title",
+            "auto-submitted dir header-fold image-size link-target link-text preheader subject tables",
+        ),
+    ],
+)
+def test_mails_of_other_makers_have_the_faults_that_they_have_and_no_others(name, errors, warnings):
+    findings = lint_mail(crlf((MAILS / f"{name}.eml").read_bytes()))
+
+    assert {finding.rule for finding in findings if finding.level == "error"} == set(errors.split())
+    assert {finding.rule for finding in findings if finding.level == "warning"} == set(warnings.split())
 
 
 def test_a_confirmation_needs_no_way_out_and_no_one_click():
