@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,10 +16,13 @@ from mailer.cli.session import NOW, parts, run
 if TYPE_CHECKING:
     from mailer.core.lint import Finding
     from mailer.feeds import FeedOptions
+    from mailer.flows.planning import Specimen
+    from mailer.store.database import Database
     from mailer.wiring import Parts
 
 LARGEST = 20_000_000
 """Bytes of a file that is looked into. Mailboxes refuse mails that are larger."""
+_NAMED = 10  # mails that are told by name
 _WIDTH = 78
 _MARGIN = "    "
 
@@ -92,22 +95,40 @@ def _read(file: Path) -> bytes:
 
 
 def _due(made: Parts, cadence: str) -> tuple[tuple[str, bytes], ...]:
-    """The mails of the edition that is due, each with a name for people; none where nothing is."""
+    """Every mail of the edition that is due, made or as planning would make it, each with a name; none: nothing is.
+
+    Without readers it is the mail that a reader of the future would get.
+    """
     from mailer.flows import planning
 
-    found = run(
-        made,
-        lambda database: planning.preview(
-            database,
-            made.cadence(cadence),
-            now=made.clock(),
-            composer=made.composer(),
-            stationery=made.stationery(),
-            keys=made.keys(),
-            nonce=made.draw(),
-        ),
-    )
-    return () if found is None else ((f"{cadence} {found.period}: {found.subject}", found.mail.data),)
+    chosen, stationery, composer = made.cadence(cadence), made.stationery(), made.composer()
+    drawn: dict[str, Any] = {"now": made.clock(), "keys": made.keys(), "nonce": made.draw()}
+
+    async def look(database: Database) -> tuple[tuple[str, bytes], ...]:
+        prospect = await planning.look_ahead(database, chosen, now=drawn["now"], composer=composer)
+        edition = prospect.made
+        if edition is not None:
+            found = await database.read(
+                lambda connection: [*planning.frozen_specimens(connection, edition, stationery)]
+            )
+        else:
+            found = [*planning.specimens(prospect, composer=composer, stationery=stationery, **drawn)]
+        if not found and edition is None:
+            sample = await planning.preview(database, chosen, composer=composer, stationery=stationery, **drawn)
+            return () if sample is None else ((f"{cadence} {sample.period}: {sample.subject}", sample.mail.data),)
+        return tuple(
+            (f"{cadence} {prospect.period}{_variant(number, found)}: {one.subject}", one.mail.data)
+            for number, one in enumerate(found, start=1)
+        )
+
+    return run(made, look)
+
+
+def _variant(number: int, all_of_them: Sequence[Specimen]) -> str:
+    if len(all_of_them) == 1:
+        return ""
+    one = all_of_them[number - 1]
+    return f", variant {number} ({one.language}, {counted(one.readers, 'reader')})"
 
 
 def _asking(context: typer.Context) -> tuple[FeedOptions, str]:
@@ -125,21 +146,19 @@ def _looked_at(mails: Sequence[tuple[str, bytes]], options: FeedOptions | None, 
     """Lint every mail. `options`: how to ask for what they link to, None: don't."""
     import asyncio
 
-    from mailer.core.lint import addresses_of, lint_mail
+    from mailer.core.lint import addresses_of, gathered, lint_mail
     from mailer.flows.linting import probe_links
 
-    found: dict[Finding, list[str]] = {}
-    for name, data in mails:
-        for finding in lint_mail(data):
-            found.setdefault(finding, []).append(name)
+    found: list[tuple[str, Sequence[Finding]]] = [(name, lint_mail(data)) for name, data in mails]
     asked = skipped = 0
     if options is not None:
         held = {name: addresses_of(data) for name, data in mails}
         probed = asyncio.run(probe_links([one for some in held.values() for one in some], options=options, site=site))
         asked, skipped = probed.asked, probed.skipped
-        for url, finding in probed.dead.items():
-            found[finding] = [name for name, some in held.items() if any(one.url == url for one in some)]
-    return _Lot(tuple(mails), tuple((finding, tuple(names)) for finding, names in found.items()), asked, skipped)
+        found += [
+            (name, [probed.dead[one.url] for one in some if one.url in probed.dead]) for name, some in held.items()
+        ]
+    return _Lot(tuple(mails), gathered(found), asked, skipped)
 
 
 def _document(lot: _Lot) -> dict[str, object]:
@@ -168,8 +187,10 @@ def _lines(lot: _Lot) -> Iterable[str]:
     if not lot.mails:
         yield "There is nothing new: no digest would go out."
         return
-    for name, data in lot.mails:
+    for name, data in lot.mails[:_NAMED]:
         yield wrap(f"{name} ({len(data):,} bytes)", _WIDTH, rest=_MARGIN)
+    if len(lot.mails) > _NAMED:
+        yield f"and {len(lot.mails) - _NAMED:,} mails more"
     for level, title in (("error", "Errors"), ("warning", "Warnings")):
         found = [(finding, names) for finding, names in lot.found if finding.level == level]
         if found:

@@ -12,11 +12,11 @@ from mailer.core.lint_html import check_page
 from mailer.core.lint_letter import LARGEST_PART, Letter, read_letter
 from mailer.core.lint_links import check_links, is_personal, links_of
 from mailer.core.lint_page import Page, read_page
-from mailer.core.lint_rules import RULES, Finding, Level, at_most
+from mailer.core.lint_rules import RULES, Finding, Level, at_most, gathered
 from mailer.core.lint_style import styles
 from mailer.core.lint_text import check_placeholders, check_preheader, check_text
 
-__all__ = ["RULES", "Asked", "Finding", "Level", "addresses_of", "lint_mail"]
+__all__ = ["RULES", "Asked", "Finding", "Level", "addresses_of", "gathered", "lint_mail"]
 
 # Bytes, thousands of them. Gmail cuts the HTML at 102 KB, and with it the footer.
 LARGE_HTML, TOO_LARGE_HTML = 90_000, 95_000

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,6 +62,7 @@ RULES: Mapping[str, tuple[Level, ...]] = {
 }
 
 SHOWN = 10  # findings of one rule at one level; a mail with more of a kind is not read more carefully for it
+_COUNTS = re.compile(r", and so in [\d,]+ more places?| And [\d,]+ more\.|[\d,.]+ KB|[\d,]+ columns")
 _CUT = 60  # characters of a mail's own text in a finding
 
 
@@ -105,6 +106,22 @@ def at_most(findings: list[Finding]) -> tuple[Finding, ...]:
             last = [Finding(one.rule, one.level, one.where, f"{one.message} And {rest:,} more.") for one in last]
         kept += kind[: SHOWN - 1] + last
     return tuple(kept)
+
+
+def gathered(found: Iterable[tuple[str, Iterable[Finding]]]) -> tuple[tuple[Finding, tuple[str, ...]], ...]:
+    """What was found in several mails, each once, with the names of the mails that have it, errors first.
+
+    `found`: by a mail's name. A line or a count may differ from mail to mail; those of the first are told.
+    """
+    first: dict[tuple[str, str, str], Finding] = {}
+    names: dict[tuple[str, str, str], dict[str, None]] = {}
+    for name, findings in found:
+        for finding in findings:
+            key = (finding.rule, finding.level, _COUNTS.sub("", finding.message))
+            first.setdefault(key, finding)
+            names.setdefault(key, {})[name] = None
+    order = sorted(first, key=lambda key: first[key].level != "error")
+    return tuple((first[key], tuple(names[key])) for key in order)
 
 
 def more_places(count: int) -> str:

@@ -103,6 +103,33 @@ def test_the_edition_that_is_due_is_looked_at_as_it_would_go_out(site: Site):
     assert site.dump() == before
 
 
+def test_every_variant_is_looked_at_and_a_finding_says_in_how_many_it_is(site: Site):
+    site.configure('[topics]\nnews = "News"\nart = "Art"')
+    site.publish({"id": "one", "topics": ["news"]}, {"id": "two", "topics": ["art"], "url": "http://site.example/two"})
+    site.join("ann", topics="news")
+    site.join("bob", topics="art")
+    site.join("eve")
+
+    shown = site.json(*WEEKLY)
+
+    assert len(shown["mails"]) == 3
+    (insecure,) = [finding for finding in shown["findings"] if finding["rule"] == "link-target"]
+    assert len(insecure["mails"]) == 2
+    assert "link-target · " in (text := site.did(*WEEKLY).out)
+    assert "(in 2 of 3 mails)" in text
+    assert "weekly 2026-W48, variant 1 (en, 1 reader): About" in text
+
+
+def test_an_edition_that_is_made_is_looked_at_as_it_goes_out(site: Site, relay):
+    site.publish("one")
+    site.join("ann")
+    site.did("send", "--cadence", "weekly", "--now", MONDAY)
+
+    (mail,) = site.json(*WEEKLY)["mails"]
+
+    assert mail["name"] == "weekly 2026-W48: About one"
+
+
 def test_an_error_in_what_is_due_is_found(site: Site):
     site.publish({"id": "one", "title": "Dear *|FNAME|*"})
 
