@@ -4,7 +4,7 @@ Read as browsers read it, roughly: unclosed elements are closed where the next o
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -193,7 +193,7 @@ class _Reader(HTMLParser):
         del self._open[at:]
 
 
-def lines_of(runs: Iterator[Run]) -> list[str]:
+def lines_of(runs: Iterable[Run]) -> list[str]:
     """The text as lines: what stands in one block, with single spaces, blank ones left out."""
     lines: dict[int, list[str]] = {}
     for run in runs:
