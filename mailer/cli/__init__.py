@@ -12,7 +12,20 @@ from typing import Any
 import typer
 
 from mailer import __version__
-from mailer.cli import articles, config, demo, editions, feeds, messages, preview, send, setup, subscribers, verify
+from mailer.cli import (
+    articles,
+    config,
+    demo,
+    editions,
+    feeds,
+    lint,
+    messages,
+    preview,
+    send,
+    setup,
+    subscribers,
+    verify,
+)
 from mailer.cli.output import complain, show_json
 from mailer.errors import MailerError
 
@@ -32,6 +45,7 @@ app.add_typer(editions.app, name="editions")
 app.add_typer(messages.app, name="messages")
 send.register(app)
 preview.register(app)
+lint.register(app)
 verify.register(app)
 demo.register(app)
 

@@ -40,6 +40,11 @@ class DeliveryOptions(BaseModel):
         gt=timedelta(0),
         description="How long after planning a digest is still tried; then it expires and its articles come next time.",
     )
+    lint: Literal["warn", "hold"] = Field(
+        "warn",
+        description="What happens to an edition in whose mails `mailer lint` finds an error before the first one "
+        "leaves: warn says so and sends; hold waits for you, `mailer editions send` or `skip`.",
+    )
 
 
 class DeliveryState(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mailer.core.article import Article
 
@@ -142,12 +142,16 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Who gets what. `hi`: the watermark of the edition; None where a first edition was held back."""
+    """Who gets what. `hi`: the watermark of the edition; None where a first edition was held back.
+
+    `since`: of a cadence's first edition, the oldest date that counts.
+    """
 
     batches: tuple[Batch, ...]
     shares: tuple[Share, ...]
     lo: int | None
     hi: int | None
+    since: datetime | None = None
 
     def windows(self, number: int) -> tuple[Window, ...]:
         """The windows of all who get the batch of this number."""
@@ -159,6 +163,20 @@ class Arrangement:
         return sum(batch.readers for batch in self.batches)
 
 
+def first_since(cadence: str, wanted: datetime, sinces: Mapping[datetime, str]) -> datetime:
+    """The oldest date that counts in a cadence's first edition: what was said when it was held back, else `wanted`.
+
+    `sinces`: those of all cadences. Readers' beginnings are told apart by it, so one that another cadence has is moved
+    by a millisecond, the least that the database keeps.
+    """
+    said = [since for since, name in sinces.items() if name == cadence]
+    if said:
+        return said[0]
+    while wanted in sinces:
+        wanted -= timedelta(milliseconds=1)
+    return wanted
+
+
 def own_window(previous_hi: int | None, newest: int, first_since: datetime) -> Window:
     """The window of a cadence for readers who were never due anything.
 
@@ -168,8 +186,9 @@ def own_window(previous_hi: int | None, newest: int, first_since: datetime) -> W
     return Window(0, newest, first_since) if previous_hi is None else Window(previous_hi, newest)
 
 
-def _window_of(group: Group, lo: int, hi: int, dated: Mapping[datetime, int]) -> Window:
-    return Window(lo, hi, group.since, None if group.since is None else dated.get(group.since))
+def _window_of(group: Group, lo: int, hi: int, dated: Mapping[datetime, int], previous_hi: int | None) -> Window:
+    # Held back with the first edition of a cadence, and gone over to one that has had its first: dates are past there.
+    return Window(lo, hi, group.since, None if group.since is None else dated.get(group.since, previous_hi))
 
 
 def arrange(
@@ -197,7 +216,7 @@ def arrange(
     numbers: dict[tuple[object, ...], int] = {}
     # Newcomers first: a variant remembers where their window began, so theirs are parted by it; the others join any.
     for group in sorted(groups, key=lambda item: not item.newcomers):
-        window = own if group.lo is None else _window_of(group, group.lo, own.hi, dated or {})
+        window = own if group.lo is None else _window_of(group, group.lo, own.hi, dated or {}, previous_hi)
         found = pick(articles, window=window, interests=group.topics, topics=topics, cadence=cadence, cap=cap, top=top)
         if found.total < max(minimum, 1):
             shares.append(Share(group, None, window, held_back=found.total > 0))
@@ -212,4 +231,5 @@ def arrange(
         batches[number] = replace(batches[number], readers=batches[number].readers + group.readers)
         shares.append(Share(group, number, window))
     held_back = not batches and any(share.held_back for share in shares)
-    return Arrangement(tuple(batches), tuple(shares), previous_hi, previous_hi if held_back else own.hi)
+    hi = previous_hi if held_back else own.hi
+    return Arrangement(tuple(batches), tuple(shares), previous_hi, hi, own.since)

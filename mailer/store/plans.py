@@ -46,6 +46,7 @@ class Plan:
     retry_until: datetime
     lo: int | None
     hi: int | None
+    since: datetime | None
     nonce: str
     key_id: str
     variants: tuple[Variant, ...]
@@ -185,6 +186,7 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
             done_at=None if sending else plan.planned_at,
             lo=plan.lo,
             hi=plan.hi,
+            since=plan.since,
             nonce=plan.nonce,
             key_id=plan.key_id,
             intro=plan.intro if sending else "",
@@ -196,6 +198,8 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
         planned = _insert_deliveries(connection, plan, edition_id, ids)
         connection.execute(update(editions).where(editions.c.id == edition_id).values(planned=planned))
         _settle_earlier(connection, plan, edition_id)
+    elif any(share.held_back for share in plan.shares):
+        _insert_deliveries(connection, plan, edition_id, [])  # none; but where their newcomers begin is remembered
     if plan.state is EditionState.RUNNING:
         # Of a held edition, which may never go out, they are spent when it is released.
         given = {seq for variant in plan.variants for seq in variant.articles}

@@ -230,6 +230,39 @@ async def test_what_is_older_than_the_first_try_of_a_first_edition_stays_out(dat
     assert each(await issue(database, shy, MONDAY + WEEK)) == {"ann": {"a", "b"}}
 
 
+async def test_first_editions_that_go_back_to_the_same_instant_are_told_apart(database):
+    """Wes missed the weekly's first; the daily's, a day after its own, goes back just as far and ends elsewhere."""
+    await publish(database, "x", published=MONDAY - 7 * DAY)
+    await join(database, "dan", pace="daily")
+    await issue(database, "daily", MONDAY - 6 * DAY)
+    await publish(database, "older than that", published=MONDAY - 20 * DAY)
+    await publish(database, "a")
+    await join(database, "wes", "ann")
+    assert set((await issue(database, "weekly", wes="failed"))["wes"]) == {"x", "a"}
+    daily, weekly = await database.read(edition_store.first_sinces)
+    assert daily - weekly == timedelta(milliseconds=1)
+    await publish(database, "late", published=MONDAY - 20 * DAY)
+    assert set((await issue(database, "weekly", MONDAY + WEEK))["wes"]) == {"x", "a", "late"}
+
+
+async def test_who_was_held_back_with_a_first_edition_gets_what_comes_backdated_at_another_pace(database):
+    """Dates count in a cadence's first edition; the daily has had its own."""
+    (x,) = await publish(database, "x")
+    await join(database, "dan", pace="daily")
+    await issue(database, "daily", MONDAY - DAY)
+    await database.write(article_store.hide, x)
+    await publish(database, "a")
+    await join(database, "bob")
+    assert (await make_edition(database, cadence(min_articles=2))).held_back
+    assert await issue(database, "daily") == {"dan": ["a"]}
+    await change(database, "bob", cadence="daily")
+    await publish(database, "late", published=MONDAY - 99 * DAY)
+    got = await issue(database, "daily", MONDAY + DAY, bob="failed")
+    assert set(got["bob"]) == {"a", "late"}
+    await publish(database, "b", published=MONDAY + DAY)
+    assert each(await issue(database, "daily", MONDAY + 2 * DAY)) == {"dan": {"b"}, "bob": {"a", "late", "b"}}
+
+
 # --- windows
 
 
@@ -475,6 +508,25 @@ async def test_too_few_articles_wait_for_the_next_edition(database):
     await join(database, "bob")
     await publish(database, "d")
     assert each(await issue(database, shy, MONDAY + 2 * WEEK)) == {"ann": {"c", "d"}, "bob": {"c", "d"}}
+
+
+@pytest.mark.parametrize("before", [[], ["x", "y"]])
+async def test_what_was_held_back_goes_with_a_newcomer_to_another_pace(database, before):
+    """`before`: articles of an earlier edition, or there was none."""
+    shy = cadence(min_articles=2)
+    await join(database, "dan", pace="daily")
+    if before:
+        await join(database, "ann")
+        await publish(database, *before)
+        await issue(database, shy, MONDAY - WEEK)
+    await join(database, "bob")
+    await publish(database, "a", published=MONDAY - 5 * DAY)
+    assert (await make_edition(database, shy)).held_back
+    await issue(database, "daily")
+    await change(database, "bob", cadence="daily")
+    await publish(database, "b", published=MONDAY)
+    got = await issue(database, "daily", MONDAY + DAY)
+    assert set(got["bob"]) == {"a", "b"}
 
 
 async def test_who_has_too_few_waits_while_others_are_served(database):

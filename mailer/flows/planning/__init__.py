@@ -105,6 +105,7 @@ def _intent(
         retry_until=now + max_age,
         lo=arrangement.lo,
         hi=arrangement.hi,
+        since=arrangement.since,
         nonce=nonce,
         key_id=key_id(keys[-1]),
         variants=frozen,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from mailer.core.article import Article
 from mailer.core.cadence import Cadence
-from mailer.core.selection import Arrangement, Group, arrange, own_window
+from mailer.core.selection import Arrangement, Group, arrange, first_since, own_window
 from mailer.flows.planning.composing import Composer
 from mailer.store import articles, drafts, editions, plans
 from mailer.store.database import Database
@@ -48,6 +48,7 @@ class _Survey:
     made: Edition | None
     previous_hi: int | None
     first_due: datetime | None
+    sinces: Mapping[datetime, str]
     dated: Mapping[datetime, int]
     newest: int
     groups: Sequence[Group]
@@ -109,8 +110,8 @@ def _survey(
     own = (before.hi or 0) if before else 0
     found = articles.between(connection, min([own, *starts]), newest) if groups else []
     first_due, dated = editions.first_due(connection, cadence.name), editions.first_watermarks(connection)
-    draft = drafts.find(connection, cadence.name)
-    return _Survey(made, before.hi if before else None, first_due, dated, newest, groups, found, draft)
+    sinces, draft = editions.first_sinces(connection), drafts.find(connection, cadence.name)
+    return _Survey(made, before.hi if before else None, first_due, sinces, dated, newest, groups, found, draft)
 
 
 def _arranged(found: _Survey, cadence: Cadence, due: datetime, composer: Composer) -> Arrangement:
@@ -121,7 +122,11 @@ def _arranged(found: _Survey, cadence: Cadence, due: datetime, composer: Compose
         found.articles,
         previous_hi=found.previous_hi,
         dated=found.dated,
-        own=own_window(found.previous_hi, found.newest, cadence.previous_due(first_due)),
+        own=own_window(
+            found.previous_hi,
+            found.newest,
+            first_since(cadence.name, cadence.previous_due(first_due), found.sinces),
+        ),
         topics=composer.topics,
         cadence=cadence.name,
         cap=cadence.max_articles,
