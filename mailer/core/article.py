@@ -10,6 +10,7 @@ from hashlib import sha256
 from urllib.parse import quote, urljoin, urlsplit
 
 from mailer.core.article_html import plain, plain_if_marked_up, read_html
+from mailer.core.canonical import canonical_link
 from mailer.core.text import clean_text, first_sentences
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Entry",
     "Picture",
     "absolute",
+    "canonical_link",
     "clean",
     "instant",
     "language_tag",
