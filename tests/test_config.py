@@ -77,7 +77,7 @@ def test_the_example_fits_a_screen():
     assert max(map(len, example().splitlines())) <= 100
 
 
-@pytest.mark.parametrize("section", ["selection", "web", "bounce"])
+@pytest.mark.parametrize("section", ["web", "bounce"])
 def test_a_key_whose_effect_comes_later_says_so(section):
     for key, field in keys_at((section,)).items():
         assert key == "public_url" or "later release" in (field.description or ""), key
