@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from mailer.core.article import Article
+from mailer.core.topics import listed
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -37,12 +38,6 @@ class Pick:
     def total(self) -> int:
         """All that count as given, shown or not."""
         return len(self.articles) + self.more
-
-
-def listed(labels: Iterable[str], topics: Mapping[str, str]) -> frozenset[str]:
-    """The configured topic ids among an article's labels; a label is an id or a name, in any case."""
-    known = {name.casefold(): key for key, name in topics.items()} | {key.casefold(): key for key in topics}
-    return frozenset(known[label.casefold()] for label in labels if label.casefold() in known)
 
 
 def concerns(article: Article, interests: Sequence[str], topics: Mapping[str, str]) -> bool:
