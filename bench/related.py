@@ -4,6 +4,8 @@
 is made up: each article says again most of what one of the 200 in tests/fixtures/related says, among words of its own
 whose frequencies fall as those of a language do. A hundred variants are a hundred digests of ten out of 200 new
 articles.
+
+`--show` prints instead what is found for the 60 articles of that feed that a person has judged, and who agrees.
 """
 
 import argparse
@@ -17,16 +19,18 @@ import tempfile
 from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from table import show
 
-from mailer.core.article import Article
-from mailer.core.related import Similarity
+from mailer.core.article import Article, Draft
+from mailer.core.related import Candidate, Similarity
 from mailer.store import articles
 from mailer.store.database import Database
 from mailer.store.upgrade import upgrade
 
-FEED = Path(__file__).parents[1] / "tests/fixtures/related/articles.jsonl"
+FIXTURES = Path(__file__).parents[1] / "tests/fixtures/related"
+FEED, JUDGED = FIXTURES / "articles.jsonl", FIXTURES / "judged.json"
 INSERT = (
     "INSERT INTO articles (seq, origin, guid, title, link, summary, author, topics, published, language, minutes, "
     "hidden, known, pins, canonical, storm) VALUES (?, 'feed:1', ?, ?, ?, ?, '', ?, ?, ?, 2, 0, 0, '[]', '', 0)"
@@ -86,12 +90,35 @@ def bare(path: Path) -> float:
     return perf_counter() - start
 
 
+def show_picks() -> None:
+    """What is found for each judged article: + where a person agrees, - where not."""
+    rows = [json.loads(line) for line in FEED.read_text(encoding="utf-8").splitlines()]
+    older = [Candidate(**row | {"known": False, "published": None}) for row in rows]
+    asked = [
+        Article(one.seq, "feed:1", Draft(one.link, one.title, one.link, one.summary, **_labels(one))) for one in older
+    ]
+    similarity = Similarity.of(older, asked)
+    for seq, good in json.loads(JUDGED.read_text(encoding="utf-8")).items():
+        article = asked[int(seq) - 1]
+        print(f"{seq:>4}  {article.draft.title}")
+        for pick in similarity.nearest([article], count=4, allowed=lambda _: True):
+            print(f"      {'+' if pick.seq in good else '-'} {pick.seq:>3}  {pick.title}")
+
+
+def _labels(one: Candidate) -> dict[str, Any]:
+    return {"topics": tuple(one.topics), "language": one.language}
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--show", action="store_true")
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()
+    if wanted.show:
+        show_picks()
+        return
     with tempfile.TemporaryDirectory(prefix="mailer-bench-") as folder:
         path = Path(folder) / "mailer.db"
         fill(path, wanted.rows)

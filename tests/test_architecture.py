@@ -46,7 +46,7 @@ CORE_MAY_USE = frozenset(
         *("dataclasses", "datetime", "decimal", "difflib", "email", "encodings", "enum", "functools", "hashlib"),
         *("heapq", "hmac", "html", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "reprlib"),
         *("statistics", "string", "struct", "textwrap", "tomllib", "typing", "types", "unicodedata", "urllib"),
-        *("xml", "zlib", "zoneinfo", "__future__"),
+        *("array", "xml", "zlib", "zoneinfo", "__future__"),
         *("babel", "email_validator", "feedparser", "itsdangerous", "markdown_it", "nh3", "pydantic", "yaml"),
     }
 )
