@@ -8,7 +8,7 @@ language; its own sentences are English, `_("…")`, and come out of that langua
 import re
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from mailer.core.text import COLUMNS, clean_text, columns, first_strong, wrap
 from mailer.core.words import Words, date_in_words
 from mailer.errors import Refused, TemplateError
 from mailer.templating import catalogues, extraction, sentences
+from mailer.templating.subject import make_subject
 
 # An opening tag as css-inline writes it: values in double quotes, where it leaves < and > bare. HTML allows that,
 # but mail programs cut at conditional comments and filters at tags wherever they see one.
@@ -138,7 +139,11 @@ class Templates:
         Raises TemplateError with file and line where a template is broken, Refused where an article has `mark` in it.
         """
         words = self.words(digest.language)
-        return self._mail("digest", lay_out(digest, words), words, mark)
+        page = lay_out(digest, words)
+        if digest.subject:
+            own = make_subject(digest.subject, page, len(digest.articles) + digest.more, digest.cadence)
+            page = replace(page, subject=own or page.subject)
+        return self._mail("digest", page, words, mark)
 
     def render_notice(self, notice: Notice, *, mark: str) -> Rendered:
         """A notice, as `render_digest` does a digest. Only `welcome` and `changed` have the reader's own slots."""
