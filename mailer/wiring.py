@@ -97,7 +97,7 @@ class Parts:
     def source(self) -> Source:
         """How feeds are fetched."""
         longest = max(cadence.typical_period() for cadence in self.cadences().values())
-        return Source(self.settings.feeds, self.settings.site.url, longest)
+        return Source(self.settings.feeds, self.settings.site.url, longest, self.chance)
 
     def fingerprints(self, email: str) -> tuple[str, ...]:
         """An address's keyed hashes, one for every key in use."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from itertools import chain
 from urllib.parse import quote, urljoin, urlsplit
 
 from mailer.core.article_html import plain, plain_if_marked_up, read_html
@@ -19,6 +20,7 @@ __all__ = [
     "Entry",
     "Picture",
     "absolute",
+    "all_topics",
     "canonical_link",
     "clean",
     "instant",
@@ -254,6 +256,14 @@ def _author(text: str) -> str:
     name = _ADDRESS.sub(" ", one_line(text, _NAME_LIMIT)).strip(" ,;")
     whole = re.fullmatch(r"\(([^()]*)\)", name)
     return " ".join((whole[1] if whole else name).split())
+
+
+def all_topics(*told: Iterable[str]) -> tuple[str, ...]:
+    """The labels of several sources in one list, each as it was first spelled."""
+    found: dict[str, str] = {}
+    for label in chain(*told):
+        found.setdefault(label.casefold(), label)
+    return tuple(found.values())
 
 
 def _topics(labels: Iterable[str]) -> tuple[str, ...]:
