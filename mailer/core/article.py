@@ -12,6 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from mailer.core.article_html import plain, plain_if_marked_up, read_html
 from mailer.core.canonical import canonical_link
+from mailer.core.language import detect_language, reading_minutes
 from mailer.core.text import clean_text, first_sentences
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "one_line",
     "pixels",
     "plain",
-    "reading_minutes",
 ]
 
 TITLE_LIMIT = 500
@@ -41,10 +41,6 @@ _ALT_LIMIT = 300
 _LINK_LIMIT = 2_000
 _GUID_LIMIT = 500
 _RAW_LIMIT = 20_000  # what of a one-line field is looked at; ten thousand characters of title are a mistake, not news
-
-_WORDS_A_MINUTE = 230
-_CJK_A_MINUTE = 500
-_FEW_WORDS = 10
 
 _LEAD_WIDTH = 536  # look.md §3: narrower pictures are not shown
 _SMALLEST = 50  # pixels: below are counters, spacers and icons
@@ -138,6 +134,7 @@ def clean(entry: Entry) -> Draft:
     pictures = (*entry.pictures, *(picture for picture in inside if picture.width and picture.height))
     # A teaser that had to be cut is the article itself; a short one says nothing about how long that is.
     whole = text or (teaser if len(teaser) > SUMMARY_LIMIT else "")
+    language = language_tag(entry.language) or detect_language(f"{title} {text or teaser}")
     return Draft(
         guid=_guid(entry, link, title),
         title=title,
@@ -147,8 +144,8 @@ def clean(entry: Entry) -> Draft:
         picture=_choose(pictures, link or entry.base),
         topics=_topics(entry.topics),
         published=_utc(entry.published),
-        language=language_tag(entry.language),
-        minutes=reading_minutes(whole),
+        language=language,
+        minutes=reading_minutes(whole, language),
     )
 
 
@@ -197,18 +194,6 @@ def pixels(written: str) -> int:
     found = re.fullmatch(r"\s*(\d{1,5})(?:\.0+)?\s*(?:px)?\s*", written, re.IGNORECASE | re.ASCII)
     size = int(found[1]) if found else 0
     return size if size <= _LARGEST else 0
-
-
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-
-
-def reading_minutes(text: str) -> int:
-    """Whole minutes to read a text: 230 words or 500 CJK characters each; 0 where it is only a few words."""
-    cjk = len(_CJK.findall(text))
-    words = len((_CJK.sub(" ", text) if cjk else text).split())
-    if words + cjk / 2 <= _FEW_WORDS:
-        return 0
-    return max(1, round(words / _WORDS_A_MINUTE + cjk / _CJK_A_MINUTE))
 
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")

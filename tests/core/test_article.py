@@ -18,7 +18,6 @@ from mailer.core.article import (
     language_tag,
     one_line,
     plain,
-    reading_minutes,
 )
 
 WHOLE = "One infusion, no maintenance therapy. " * 40
@@ -129,26 +128,12 @@ def test_an_article_without_a_title_takes_its_first_words(entry, title, summary)
 
 
 @pytest.mark.parametrize(
-    ("text", "minutes"),
-    [
-        ("", 0),
-        ("Just a few words here.", 0),
-        ("word " * 30, 1),
-        ("word " * 230 * 4, 4),
-        ("字" * 1500, 3),
-        ("字" * 500 + " word" * 230, 2),
-    ],
-)
-def test_reading_time_is_by_words_and_by_cjk_characters(text, minutes):
-    assert reading_minutes(text) == minutes
-
-
-@pytest.mark.parametrize(
     ("entry", "minutes"),
     [
         (Entry(title="t", summary="A teaser of more than ten words, which says nothing about how long it is."), 0),
-        (Entry(title="t", summary="word " * 690), 3),
-        (Entry(title="t", summary="short", content="<p>word</p>" * 460), 2),
+        (Entry(title="t", summary="word " * 690), 4),
+        (Entry(title="t", summary="word " * 690, language="en-US"), 3),
+        (Entry(title="t", summary="short", content="<p>word</p>" * 460, language="es"), 2),
     ],
 )
 def test_reading_time_is_only_said_where_the_whole_text_is_there(entry, minutes):
@@ -261,6 +246,14 @@ def test_topics_are_plain_once_each_and_at_most_twenty():
 )
 def test_a_language_is_a_tag_or_unknown(written, tag):
     assert language_tag(written) == tag
+
+
+def test_a_language_that_nobody_says_is_found_in_the_text_and_one_that_is_said_stands():
+    words = "Fieber ist ein Werkzeug, und wer es immer senkt, nimmt es dem Körper aus der Hand."
+    assert clean(Entry(title="Fieber", summary=words)).language == "de"
+    assert clean(Entry(title="Fieber", summary="Kurz.", content=f"<p>{words}</p>")).language == "de"
+    assert clean(Entry(title="Fieber", summary=words, language="de_AT")).language == "de-AT"
+    assert clean(Entry(title="Fieber", summary="38,5 °C")).language == ""
 
 
 @pytest.mark.parametrize(
