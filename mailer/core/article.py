@@ -85,6 +85,7 @@ class Entry:
 
     `base`: the absolute URL that relative addresses start from, or ''. `pictures`: the best first, addresses and
     alternatives raw; those inside `summary` and `content` are found by `clean`. `published`: aware or None.
+    `recorded`: it is sound or film, and how long that takes can't be told from its text.
     """
 
     guid: str = ""
@@ -98,6 +99,7 @@ class Entry:
     topics: tuple[str, ...] = ()
     published: datetime | None = None
     language: str = ""
+    recorded: bool = False
 
 
 def clean(entry: Entry) -> Draft:
@@ -123,7 +125,7 @@ def clean(entry: Entry) -> Draft:
         topics=_topics(entry.topics),
         published=_utc(entry.published),
         language=language,
-        minutes=reading_minutes(whole, language),
+        minutes=0 if entry.recorded else reading_minutes(whole, language),
     )
 
 
