@@ -111,7 +111,7 @@ def clean(entry: Entry) -> Draft:
     summary = summary_of(teaser, title) or summary_of(text, title)
     if not title:
         title = first_sentences(summary, _MADE_TITLE_LIMIT)
-        summary = "" if title == summary else summary  # or it would be read twice
+        summary = summary.removeprefix(title).lstrip()  # or it would be read twice
     # A teaser that had to be cut is the article itself; a short one says nothing about how long that is.
     whole = text or (teaser if len(teaser) > SUMMARY_LIMIT else "")
     language = language_tag(entry.language) or detect_language(f"{title} {text or teaser}")

@@ -18,11 +18,11 @@ def _names(*lines: str) -> frozenset[str]:
 
 _BREAKING = _names(
     "address article aside blockquote br caption center dd details div dl dt figure footer h1 h2 h3 h4 h5",
-    "h6 header hr li main nav ol p pre section summary table tbody td tfoot th thead tr ul",
+    "h6 header hr li main nav ol p section summary table tbody td tfoot th thead tr ul",
 )
 _DROPPED = _names(
-    "applet audio button canvas embed figcaption head iframe map math noscript object script select style svg template",
-    "textarea title video",
+    "applet audio button canvas embed figcaption head iframe map math noscript object pre script select style svg",
+    "template textarea title video",
 )
 _INLINE = _names(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark meter q rp rt ruby s samp",
@@ -66,13 +66,13 @@ class Image:
 def read_html(source: str) -> tuple[str, tuple[Image, ...]]:
     """The text of an HTML fragment on one line, entities undone once, and its images in order.
 
-    Scripts, styles, captions and embedded things go with their content; whatever breaks a line becomes a space. An
-    emoji that was drawn as a picture is a letter again.
+    Scripts, styles, captions, code and embedded things go with their content; whatever breaks a line becomes a space,
+    and a headline ends with a full stop. An emoji that was drawn as a picture is a letter again.
     """
     if "<" not in source:
         return " ".join(html.unescape(source[:_MOST_CHARACTERS]).split()), ()
     safe = nh3.clean(
-        _bounded(_CDATA.sub(r"\1", source)),
+        _bounded(_without_oddities(_CDATA.sub(r"\1", source))),
         tags=_KEPT,
         clean_content_tags=_CLEANED,
         attributes=_ATTRIBUTES,
@@ -90,8 +90,31 @@ def read_html(source: str) -> tuple[str, tuple[Image, ...]]:
             images.append(image)
         return " "
 
-    text = html.unescape(_TAG.sub(" ", _IMAGE.sub(letter, safe)))
+    text = html.unescape(_TAG.sub(" ", _IMAGE.sub(letter, _HEADLINE_END.sub(_full_stop, safe))))
     return " ".join(text.split()), tuple(images)
+
+
+# Journals write JATS; the sanitizer takes its <sec> and <list> for MathML's and drops what is in them.
+_JATS = re.compile(r"<(/?)(?:sec|list|(st))(?=[\s>])")
+# Drupal writes title, user and date into the text, too.
+_DRUPAL = re.compile(
+    r"<span class=\"field field--name-(?:title|uid|created)[^>]*>(?:[^<]|<(?!/?span)|<span[^>]*>[^<]*</span>)*</span>"
+)
+
+
+def _without_oddities(source: str) -> str:
+    if "field--name-" in source:
+        source = _DRUPAL.sub(" ", source)
+    if "<sec" in source or "<list" in source:
+        source = _JATS.sub(lambda found: f"<{found[1]}{'h4' if found[2] else 'div'}", source)
+    return source
+
+
+_HEADLINE_END = re.compile(r"([\w)\"'”’»])\s*(</h[1-6]>)")
+
+
+def _full_stop(found: re.Match[str]) -> str:
+    return found[1] + ("。" if found[1] >= "\u3040" else ".") + found[2]
 
 
 def was_escaped_twice(source: str) -> bool:

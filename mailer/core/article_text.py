@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from mailer.core.article_html import Image, plain_if_marked_up, read_html, was_escaped_twice
-from mailer.core.text import clean_text, first_sentences
+from mailer.core.text import clean_text, first_sentences, shorten
 
 TITLE_LIMIT = 500
 SUMMARY_LIMIT = 600
@@ -52,7 +52,7 @@ def summary_of(text: str, title: str) -> str:
 # What WordPress writes under each excerpt, in the languages its feeds are seen in, and what other programs write: a
 # mark that is looked for first, because that costs nothing, and the whole.
 _FOOTERS = tuple(
-    (mark, re.compile(rf"(?:\A|\s+)(?:{footer})\s*\Z"))
+    (mark, re.compile(rf"(?:\A|\s+|(?<=[。！？]))(?:{footer})\s*\Z"))
     for mark, footer in (
         ("appeared", r"The post .{1,300} (?:first appeared|appeared first) on .{1,200}\.?"),
         ("erschien", r"Der Beitrag .{1,300} erschien zuerst auf .{1,200}\.?"),
@@ -88,21 +88,55 @@ def _without_footer(text: str, title: str) -> str:
 
 _CUT_OFF = re.compile(r"\s*\[\s*(?:…|\.\.\.)\s*\]\s*$")
 _ABSTRACT = re.compile(r"\AarXiv:\S{5,30} Announce Type: [\w-]{1,20} (?:Abstract: )?")
-_GREEK = re.compile(r"\$\\(var)?([A-Za-z]{2,7})\$")
+
+
+_FORMULA = re.compile(r"\$([^$]{1,80})\$")
+_COMMAND = re.compile(r"\\(?:mathrm|mathbf|text|rm|var)?\s*\{?([A-Za-z]+)\}?\s?")
+_SIGNS = {
+    "times": "×",
+    "cdot": "·",
+    "pm": "±",
+    "le": "≤",
+    "leq": "≤",
+    "ge": "≥",
+    "geq": "≥",
+    "ne": "≠",
+    "neq": "≠",
+    "sim": "∼",
+    "approx": "≈",
+    "to": "→",
+    "rightarrow": "→",
+    "infty": "∞",
+    "ell": "ℓ",
+    "lambda": "λ",
+    "Lambda": "Λ",
+}
+_RAISED = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
+_LOWERED = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
 
 
 def _formulas(text: str) -> str:
-    """'$\\beta$-blockers' are β-blockers; other formulas stay as they were written."""
-    return _GREEK.sub(_greek, text) if "$\\" in text else text
+    """'$\\beta$-blockers' are β-blockers. A formula that letters alone can't tell stays as it was written."""
+    return _FORMULA.sub(_formula, text) if text.count("$") > 1 else text
 
 
-def _greek(found: re.Match[str]) -> str:
-    size = "CAPITAL" if found[2][0].isupper() else "SMALL"
-    name = {"lambda": "LAMDA"}.get(found[2].lower(), found[2].upper())
+def _formula(found: re.Match[str]) -> str:
+    written = found[1]
+    if not re.search(r"[\\^_]", written) and not re.fullmatch(r"\s*[A-Za-z]\s*", written):
+        return found[0]  # two prices
+    told = re.sub(r"\^\{?([-+\dn]{1,9})\}?", lambda part: part[1].translate(_RAISED), written)
+    told = re.sub(r"_\{?([-+\d]{1,9})\}?", lambda part: part[1].translate(_LOWERED), told)
+    told = _COMMAND.sub(_sign, told)
+    return found[0] if re.search(r"[\\^_{}]", told) else " ".join(told.split())
+
+
+def _sign(found: re.Match[str]) -> str:
+    name = found[1]
     try:
-        return unicodedata.lookup(f"GREEK {size} LETTER {name}")
+        letter = unicodedata.lookup(f"GREEK {'CAPITAL' if name[0].isupper() else 'SMALL'} LETTER {name.upper()}")
     except KeyError:
-        return found[0]
+        letter = found[0]
+    return _SIGNS.get(name, letter) + (" " if name in ("times", "to") else "")
 
 
 def _without_title(text: str, title: str) -> str:
@@ -115,10 +149,21 @@ def _without_title(text: str, title: str) -> str:
 
 
 _ADDRESS = re.compile(r"[<(]?(?:mailto:)?[^\s<>()@]{1,64}@[^\s<>()@]{1,255}[>)]?")
+_HANDLE = re.compile(r"\A@\w{1,60} (?=\S)")  # a forum's '@ada Ada Okoro'
+_NOBODY = {"admin", "administrator", "webmaster", "wordpress", "root", "noreply", "no-reply"}
+_MOST_NAMES = 4
+_FIRST_NAMES = 3
 
 
 def author_of(text: str) -> str:
-    """The name alone: RSS's own form is 'ada@site.example (Ada)', and an address is nobody's byline."""
-    name = _ADDRESS.sub(" ", one_line(text, _NAME_LIMIT)).strip(" ,;")
+    """The name alone: RSS's own form is 'ada@site.example (Ada)', and an address is nobody's byline.
+
+    Of more than four names the first three.
+    """
+    name = _ADDRESS.sub(" ", one_line(text, 4 * _NAME_LIMIT)).strip(" ,;")
     whole = re.fullmatch(r"\(([^()]*)\)", name)
-    return " ".join((whole[1] if whole else name).split())
+    name = _HANDLE.sub("", " ".join((whole[1] if whole else name).split()))
+    names = name.split(", ")
+    if len(names) > _MOST_NAMES:
+        name = ", ".join(names[:_FIRST_NAMES]) + " et al."
+    return "" if name.lower() in _NOBODY else shorten(name, _NAME_LIMIT)

@@ -29,6 +29,9 @@ _PAGE = re.compile(r"<(?:!doctype\s+)?html\b", re.IGNORECASE)
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LAST_CHARACTER = 0x10FFFF
 _BY_NUMBER = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+_BARE_AMPERSAND = re.compile(
+    r"(<!\[CDATA\[.*?\]\]>)|&(?!#\d{1,8};|#[xX][0-9a-fA-F]{1,8};|[A-Za-z][A-Za-z0-9]{1,31};)", re.DOTALL
+)
 # feedparser's pattern for an author's mail address takes quadratic time on one endless word.
 _ENDLESS = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]{1000,}")
 # Media RSS: the description of a picture is its alternative text; feedparser would take it for the article's.
@@ -116,6 +119,8 @@ def _whole(body: str, root: str, url: str) -> tuple[str, tuple[str, ...]]:
 
 def _defused(body: str) -> str:
     legal = _BY_NUMBER.sub(_legal_number, _ILLEGAL.sub("", body))
+    # In '?a=1&lang=en' the parser would find the entity for '⟨'.
+    legal = _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", legal)
     return _ALTERNATIVE.sub(r"<\1media:alternative\2>", _ENDLESS.sub("", legal))
 
 
@@ -162,6 +167,9 @@ def _entry(item: Any, *, start: str, author: str, feed: Any, atom: bool) -> Entr
     own_id = _text(item, "id")
     # FeedBurner keeps the article's own address beside the one that counts readers.
     link = absolute(_text(item, "feedburner_origlink") or _text(item, "link"), start) or absolute(own_id)
+    recordings = [told for told in (*item.get("links", ()), *item.get("media_content", ())) if _is_recording(told)]
+    if not link and recordings:
+        link = absolute(_text(recordings[0], "href") or _text(recordings[0], "url"), start)
     # Of several the longest is the article: podcasts have the teaser there, too.
     content: Mapping[str, Any] = max(item.get("content", ()), key=lambda part: len(_text(part, "value")), default={})
     summary, text = _markup(item, "summary", atom=atom), _markup(content, "value", atom=atom)
@@ -182,7 +190,7 @@ def _entry(item: Any, *, start: str, author: str, feed: Any, atom: bool) -> Entr
         topics=tuple(_text(tag, "label") or _text(tag, "term") for tag in item.get("tags", ())),
         published=_instant(item),
         language=_text(item, "language") or _text(titled, "language") or _text(feed, "language"),
-        recorded=any(_is_recording(told) for told in (*item.get("links", ()), *item.get("media_content", ()))),
+        recorded=bool(recordings),
     )
 
 
