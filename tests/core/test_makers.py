@@ -8,6 +8,7 @@ import pytest
 from mailer.core.article import Draft
 from mailer.core.feed import read_feed
 
+CDN = "https://cdn.letters.example/image/fetch"
 FEEDS = Path(__file__).parent.parent / "fixtures" / "feeds"
 
 
@@ -176,7 +177,7 @@ MAKERS = {
             "22 15:00",
             "Lena Hart",
             (),
-            "https://cdn.letters.example/image/fetch/w_1456,c_limit/https%3A%2F%2Fbucket.example%2Fpublic%2Fimages%2F5b1f_1456x816.jpeg 1456x816",
+            f"{CDN}/w_1456,c_limit/https%3A%2F%2Fbucket.example%2Fpublic%2Fimages%2F5b1f.jpeg 1456x816",
             "Two pill boxes, one of them empty",
             "en",
             1,
