@@ -4,6 +4,8 @@ import email
 import email.policy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
+from email.message import EmailMessage
 from functools import cache
 
 from mailer.core.article import Draft
@@ -12,6 +14,7 @@ from mailer.core.message import compile_mail, slot_value, to_value, token_value
 from mailer.templating import Templates, ThemeOptions
 from tests.mail.samples import BOUNDARY, DATE, DRAFTS, MARK, PICTURE, SITE, digest
 
+RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 LOGO = "https://site.example/logo.png"
 ARABIC, GERMAN = DRAFTS[3], DRAFTS[4]
 ARABIC_SITE = replace(
@@ -79,15 +82,22 @@ class Sample:
     def text(self) -> str:
         return self._part("plain")
 
+    @property
+    def message(self) -> EmailMessage:
+        """As Python's email package reads it."""
+        return email.message_from_bytes(self.data, policy=email.policy.default)
+
     def _part(self, kind: str) -> str:
-        message = email.message_from_bytes(self.data, policy=email.policy.default)
-        return message.get_body((kind,)).get_content().replace("\r\n", "\n")
+        return self.message.get_body((kind,)).get_content().replace("\r\n", "\n")
 
 
-def a_digest(*drafts: Draft, accent: str = "#0B5F6B", logo: str = "", **changes: object) -> Sample:
+def a_digest(
+    *drafts: Draft, accent: str = "#0B5F6B", logo: str = "", language: str = "en", **changes: object
+) -> Sample:
     """A digest of these articles, else of the usual ones, under a theme. `changes`: fields of Digest."""
-    sample = digest(*drafts, **changes)
-    mail = Templates(ThemeOptions(accent=accent, logo=logo)).render_digest(sample, mark=MARK)
+    sample = digest(*drafts, language=language, **changes)
+    templates = Templates(ThemeOptions(accent=accent, logo=logo))
+    mail = templates.render_digest(sample, mark=MARK)
     compiled = compile_mail(
         headers=headers_of(sample),
         subject=mail.subject,
@@ -103,10 +113,10 @@ def a_digest(*drafts: Draft, accent: str = "#0B5F6B", logo: str = "", **changes:
             "message_id": b"01jd9w7v.42@site.example",
             "leave": token_value("bGVhdmUtNDI.QH7qk3ZyVx5mT0cWb2RfN8uJpLs1EaGdHiYo4nKvXtM"),
             "manage": token_value("bWFuYWdlLTQy.w5Zt1JcXq8RfV3mYh0KsB7uNpLa2DgTiEo9yHkQvWxE"),
-            "since": slot_value("on 3 October 2026"),
+            "since": slot_value(templates.words(language).long_date(date(2026, 10, 3))),
         }
     )
-    return Sample(data)
+    return Sample(data, "rtl" if language in RIGHT_TO_LEFT else "ltr")
 
 
 MAILS: dict[str, Callable[[], Sample]] = {
@@ -118,6 +128,10 @@ MAILS: dict[str, Callable[[], Sample]] = {
     "picture without words": lambda: a_digest(replace(DRAFTS[0], picture=replace(PICTURE, alt="")), *DRAFTS[1:3]),
     "long German words": lambda: a_digest(LONG_GERMAN, replace(LONG_GERMAN, guid="long-2"), GERMAN),
     "one endless word": lambda: a_digest(Draft(guid="w", title="W" * 140, link="https://site.example/w"), DRAFTS[1]),
+    "German": lambda: a_digest(GERMAN, *DRAFTS[:3], language="de", more=8),
+    "Spanish": lambda: a_digest(*TWENTY[:9], language="es", more=8),
+    "Arabic": lambda: a_digest(*ARABIC_DRAFTS, site=ARABIC_SITE, language="ar", more=8),
+    "Arabic with English items": lambda: a_digest(*DRAFTS, site=ARABIC_SITE, language="ar"),
     "Arabic items in English": lambda: a_digest(ARABIC, DRAFTS[0], *ARABIC_DRAFTS[1:]),
     "Japanese": lambda: a_digest(*JAPANESE_DRAFTS),
     "mixed scripts": lambda: a_digest(ARABIC, *JAPANESE_DRAFTS, LONG_GERMAN, *DRAFTS),
