@@ -126,6 +126,19 @@ def test_a_partly_written_cadence_keeps_its_other_defaults():
     assert (str(got["Pair"].rule), got["Pair"].name) == ("mon,thu 08:00", "Pair")
 
 
+def test_a_cadence_may_have_a_subject_of_its_own_and_a_wrong_one_is_one_clear_complaint():
+    good = '[cadence.weekly]\nsubject = "{{ lead.title }} and {{ rest }} more"'
+    assert settings(SITE + good).cadences()["weekly"].subject == "{{ lead.title }} and {{ rest }} more"
+    assert settings(SITE).cadences()["weekly"].subject == ""
+    with pytest.raises(ConfigError) as refused:
+        settings(SITE + '[cadence.weekly]\nsubject = "{{ leed.title }}"')
+    (complaint,) = refused.value.complaints
+    assert complaint.endswith(
+        "config.toml: [cadence.weekly] subject: knows nothing called 'leed.title'; "
+        "there are: lead.title, rest, total, site, cadence, label, period."
+    )
+
+
 def test_cadences_go_by_the_sites_time_zone():
     got = settings(SITE + 'timezone = "Asia/Tokyo"\n[cadence.daily]\ntimezone = "Europe/Berlin"').cadences()
     assert {name: cadence.zone.key for name, cadence in got.items()} == {

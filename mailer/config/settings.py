@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mailer.config.secret_files import read_keys, read_password
 from mailer.config.sections import (
     BounceOptions,
+    CadenceTable,
     SecurityOptions,
     SelectionOptions,
     SiteOptions,
@@ -17,7 +18,7 @@ from mailer.config.sections import (
     WebOptions,
 )
 from mailer.config.values import CadenceName, Name, TopicId, is_loopback
-from mailer.core.cadence import Cadence, CadenceOptions
+from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryOptions
 from mailer.core.digest import Site
 from mailer.errors import ConfigError
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
     store: StoreOptions = Field(default=StoreOptions(), description="Where everything is kept.")
     smtp: RelayOptions = Field(default=RelayOptions(), description="The relay that takes the mails.")
     delivery: DeliveryOptions = Field(default=DeliveryOptions(), description="How hard a delivery is tried.")
-    cadence: Mapping[CadenceName, CadenceOptions] = Field(
+    cadence: Mapping[CadenceName, CadenceTable] = Field(
         default={},
         validate_default=True,
         description="How often readers can hear from you. daily, weekly and monthly exist without being written; "
