@@ -47,10 +47,6 @@ def preview(
         show_variants(made, cadence, as_json=as_json)
         return
     if reader is not None:
-            raise Misuse("--variants is about all readers, --as about one; give one of them.")
-        show_variants(made, cadence, as_json=as_json)
-        return
-    if reader is not None:
         try:
             reader = clean_address(reader)
         except ValueError as error:
