@@ -17,7 +17,7 @@ from mailer.core.article import Draft, canonical_link
 
 STORM = 5
 """So many unknown articles at once may be a storm; fewer are news."""
-_NEARLY_ALL = 0.8
+_FEW = 0.2
 _MANY = 0.5
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff"  # written without spaces: two characters are about a word
@@ -66,14 +66,16 @@ def titles_meet(one: str, other: str) -> bool:
     return one == other or not _telling(one).isdisjoint(_telling(other))
 
 
-def is_storm(unknown: Sequence[Draft], *, shown: int, newest: datetime | None, titles: Collection[str]) -> bool:
+def is_storm(
+    unknown: Sequence[Draft], *, shown: int, by_id: int, newest: datetime | None, titles: Collection[str]
+) -> bool:
     """Whether these articles look like old ones under new ids, rather than like news. Never so on a first fetch.
 
-    `unknown`: of the `shown` articles of the document those not recognised. `newest`: the date of the newest article
-    known before. `titles`: of articles known before. A busy feed that wasn't polled for long brings only unknown
-    articles, too, but with later dates.
+    `unknown`: of the `shown` articles of the document those not recognised; `by_id`: how many still have their ids.
+    `newest`: the date of the newest article known before. `titles`: of articles known before. A busy feed that wasn't
+    polled for long brings only unknown articles, too, but with later dates.
     """
-    if len(unknown) < STORM or len(unknown) < _NEARLY_ALL * shown:
+    if len(unknown) < STORM or by_id > _FEW * shown:
         return False
     doubtful = sum(
         draft.title in titles or (draft.published is not None and newest is not None and draft.published <= newest)
@@ -89,12 +91,12 @@ def recognise(drafts: Sequence[Draft], known: Iterable[Known], *, newest: dateti
     date. In what looks like a storm the title alone is enough; what is left then is held, if it is several.
     """
     match = _Match(drafts, known)
-    match.by_guid()
+    by_id = match.by_guid()
     match.by_link()
     match.by_title(dated=True)
     unknown = match.unknown()
     titles = {article.title for article in match.known}
-    doubtful = is_storm(unknown, shown=len(drafts), newest=newest, titles=titles)
+    doubtful = is_storm(unknown, shown=len(drafts), by_id=by_id, newest=newest, titles=titles)
     if doubtful:
         match.by_title(dated=False)
         unknown = match.unknown()
@@ -144,7 +146,8 @@ class _Match:
         self._open: dict[int, None] = {}  # in the document's order
         self._claimed: set[int] = set()
 
-    def by_guid(self) -> None:
+    def by_guid(self) -> int:
+        """Returns how many were recognised."""
         for at, draft in enumerate(self._drafts):
             if draft is None:
                 continue
@@ -157,6 +160,7 @@ class _Match:
                 self._second(at, draft, article)
             else:
                 self._claim(at, draft, article)
+        return len(self._claimed)
 
     def by_link(self) -> None:
         for at, draft, link in self._left():

@@ -65,9 +65,9 @@ def test_no_more_than_twenty_feeds_are_looked_at():
 
 @pytest.mark.parametrize("part", ["<link ", "<!--", '<link rel="', "<base href=", "<link rel=a ", '"', "<link a=" * 2])
 def test_a_page_that_never_ends_takes_no_time(part):
-    start = time.monotonic()
+    start = time.process_time()
     feeds_named((part * 1_000_000).encode(), url=URL)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,8 @@ def unknown(count: int, *, days_ago: float | None = 9, title: str = "") -> list[
 )
 def test_a_storm_is_nearly_all_unknown_and_mostly_old(strangers, shown, newest, titles, storm):
     moment = None if newest is None else NOW - timedelta(days=newest)
-    assert is_storm(strangers, shown=shown, newest=moment, titles=titles) is storm
+    by_id = shown - len(strangers)
+    assert is_storm(strangers, shown=shown, by_id=by_id, newest=moment, titles=titles) is storm
 
 
 ALL = [known(n, draft(name)) for n, name in enumerate(NAMES, 1)]
@@ -162,6 +163,18 @@ def test_in_a_storm_what_can_not_be_recognised_is_held():
     found = recognise(drafts, ALL, newest=NOW - timedelta(days=3))
     assert found.storm == {f"new-{name}" for name in NAMES}
     assert found.names == {}
+
+
+def test_what_is_recognised_by_its_link_makes_a_storm_no_smaller():
+    drafts = [*rebuilt()[:2], *rebuilt(link="https://new.example/{}", title="On {}")[2:]]
+    found = recognise(drafts, ALL, newest=NOW - timedelta(days=3))
+    assert [each.guid for each in found.drafts[:2]] == ["id-harbour", "id-bread"]
+    assert found.storm == {f"new-{name}" for name in NAMES[2:]}
+
+
+def test_an_archive_that_is_added_to_a_feed_whose_ids_stay_is_no_storm():
+    drafts = [*(draft(name) for name in NAMES), *unknown(20)]
+    assert recognise(drafts, ALL, newest=NOW - timedelta(days=3)).storm == frozenset()
 
 
 def test_an_article_that_came_through_another_feed_has_only_its_names_here():
