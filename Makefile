@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench messages lock clean
 
 demo: $(READY)
 	@$(BIN)/mailer demo
@@ -21,6 +21,13 @@ check: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python bench/run.py
+
+# The mails' sentences as they are now, for translators, and into the catalogues; what changed is marked as fuzzy.
+messages: $(READY)
+	@$(BIN)/pybabel -q extract -F babel.cfg --omit-header --sort-by-file --add-location=file --width=110 \
+		-o mailer/locale/mailer.pot .
+	@$(BIN)/pybabel -q update -i mailer/locale/mailer.pot -d mailer/locale -D mailer --omit-header --width=110
+	@$(BIN)/mailer messages check
 
 # Versions and hashes, and no address of where they come from.
 lock: $(READY)

@@ -3,7 +3,7 @@
     MailerError                 1   something could not be done; the message is one sentence for a person
     ├── InputError              1   a file, row, address or option that was given is wrong
     │   ├── NotFound            1   nothing goes by that id, address or name
-    │   └── Misuse              2   an option of `send` or `preview` is wrong, told apart from 'not reached'
+    │   └── Misuse              2   an option is wrong, told apart from 'not reached' and 'errors were found'
     ├── FeedError               1   a feed could not be fetched or read
     ├── TemplateError           1   a template is missing or broken
     ├── StoreError              1   the database can't be used

@@ -6,6 +6,8 @@ import socket
 import ssl
 import stat
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -96,6 +98,8 @@ class _Errand:
     start: httpx.URL
     headers: dict[str, str]
     options: FeedOptions
+    method: Literal["GET", "HEAD"] = "GET"
+    wants_body: bool = True
 
     def path_to(self, here: httpx.URL) -> str:
         return self.url if here == self.start else f"{self.url} redirects to {here}, which"
@@ -125,16 +129,41 @@ async def fetch(url: str, *, etag: str = "", last_modified: str = "", options: F
     `site`: the address of the operator's site, for the User-Agent. Raises FeedError with one sentence for everything
     else: not reached, refused, too slow, too large, an answer that is no feed's.
     """
-    agent = f"mailer/{__version__}" + (f" (+{site})" if _is_header_text(site) else "")
-    headers = {"User-Agent": agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip"}
+    headers = {"User-Agent": _agent(site), "Accept": _ACCEPT, "Accept-Encoding": "gzip"}
     if _is_header_text(etag):
         headers["If-None-Match"] = etag
     if _is_header_text(last_modified):
         headers["If-Modified-Since"] = last_modified
+    async with _in_time(url, options):
+        errand = _Errand(url, httpx.URL(url.strip()).copy_with(fragment=None), headers, options)
+        answer, here, moved = await _follow(errand)
+        return _told(answer, here, errand, moved=moved)
+
+
+async def probe(url: str, *, options: FeedOptions, site: str = "") -> int:
+    """The status with which a page or picture on the web answers in the end; its content is not read.
+
+    HEAD, and GET where the server has no answer to that. Goes only where `fetch` goes; raises FeedError as it does.
+    """
+    headers = {"User-Agent": _agent(site), "Accept": "*/*", "Accept-Encoding": "identity"}
+    async with _in_time(url, options):
+        start = httpx.URL(url.strip()).copy_with(fragment=None)
+        answer, *_ = await _follow(_Errand(url, start, headers, options, "HEAD", wants_body=False))
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            answer, *_ = await _follow(_Errand(url, start, headers, options, "GET", wants_body=False))
+        return answer.status
+
+
+def _agent(site: str) -> str:
+    return f"mailer/{__version__}" + (f" (+{site})" if _is_header_text(site) else "")
+
+
+@asynccontextmanager
+async def _in_time(url: str, options: FeedOptions) -> AsyncIterator[None]:
+    """Bounds what is asked of a server, and says in one sentence why it could not be had."""
     try:
         async with asyncio.timeout(options.timeout.total_seconds()):
-            start = httpx.URL(url.strip()).copy_with(fragment=None)
-            return await _follow(_Errand(url, start, headers, options))
+            yield
     except (TimeoutError, httpx.TimeoutException):
         raise FeedError(f"{url} did not answer in full within {show_duration(options.timeout)}.") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as failed:
@@ -187,14 +216,17 @@ def _carried(ip: IPv6Address) -> IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour
 
 
-async def _follow(errand: _Errand) -> Fetched:
-    """Redirects by hand, because each address on the way has to be checked before anything is sent there."""
+async def _follow(errand: _Errand) -> tuple[_Answer, httpx.URL, bool]:
+    """The last answer, from where it came, and whether every redirect on the way there was permanent.
+
+    Redirects by hand, because each address on the way has to be checked before anything is sent there.
+    """
     here, permanent, seen = errand.checked(errand.start), True, set[str]()
     for _ in range(MAX_REDIRECTS + 1):
         seen.add(str(here))
         answer = await _ask(here, errand)
         if answer.status not in _REDIRECTS:
-            return _told(answer, here, errand, moved=permanent and len(seen) > 1)
+            return answer, here, permanent and len(seen) > 1
         target = answer.headers.get("location", "").strip()
         if not target:
             raise FeedError(f"{errand.url} redirects to nowhere (status {answer.status} without an address).")
@@ -263,7 +295,7 @@ async def _get(here: httpx.URL, place: str, errand: _Errand, *, patience: float)
     seconds = errand.options.timeout.total_seconds()
     timeout = httpx.Timeout(seconds, connect=seconds * patience)
     request = httpx.Request(
-        "GET",
+        errand.method,
         here.copy_with(host=place),
         headers=errand.headers | {"Host": here.netloc.decode("ascii")},
         # The certificate is checked against the name, not against the address.
@@ -273,7 +305,8 @@ async def _get(here: httpx.URL, place: str, errand: _Errand, *, patience: float)
     async with httpx.AsyncHTTPTransport(verify=_trust(), trust_env=False) as transport:
         response = await transport.handle_async_request(request)
         try:
-            body = await _body(response, errand.url, errand.options) if response.status_code in _CHANGED else b""
+            wanted = errand.wants_body and response.status_code in _CHANGED
+            body = await _body(response, errand.url, errand.options) if wanted else b""
         finally:
             await response.aclose()
         return _Answer(response.status_code, response.headers, body)

@@ -12,7 +12,20 @@ from typing import Any
 import typer
 
 from mailer import __version__
-from mailer.cli import articles, config, demo, editions, feeds, preview, send, setup, subscribers, verify
+from mailer.cli import (
+    articles,
+    config,
+    demo,
+    editions,
+    feeds,
+    lint,
+    messages,
+    preview,
+    send,
+    setup,
+    subscribers,
+    verify,
+)
 from mailer.cli.output import complain, show_json
 from mailer.errors import MailerError
 
@@ -29,8 +42,10 @@ app.add_typer(feeds.app, name="feeds")
 app.add_typer(articles.app, name="articles")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(editions.app, name="editions")
+app.add_typer(messages.app, name="messages")
 send.register(app)
 preview.register(app)
+lint.register(app)
 verify.register(app)
 demo.register(app)
 

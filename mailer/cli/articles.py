@@ -91,10 +91,37 @@ def show(context: typer.Context, article: int = ID, as_json: bool = JSON) -> Non
 def hide(
     context: typer.Context,
     article: int = ID,
-    off: bool = typer.Option(False, "--off", help="Hide it no more."),
+    off: bool = typer.Option(False, "--off", help="The same as unhide."),
     as_json: bool = JSON,
 ) -> None:
     """Keep an article out of editions that are not planned yet."""
+    _hide(context, article, off=off, as_json=as_json)
+
+
+@app.command()
+def unhide(context: typer.Context, article: int = ID, as_json: bool = JSON) -> None:
+    """Hide an article no more."""
+    _hide(context, article, off=True, as_json=as_json)
+
+
+@app.command()
+def pin(
+    context: typer.Context,
+    article: int = ID,
+    off: bool = typer.Option(False, "--off", help="The same as unpin."),
+    as_json: bool = JSON,
+) -> None:
+    """Put an article on top of the next edition of each cadence."""
+    _pin(context, article, off=off, as_json=as_json)
+
+
+@app.command()
+def unpin(context: typer.Context, article: int = ID, as_json: bool = JSON) -> None:
+    """Take the pin off an article."""
+    _pin(context, article, off=True, as_json=as_json)
+
+
+def _hide(context: typer.Context, article: int, *, off: bool, as_json: bool) -> None:
     from mailer.flows import editing
 
     run(parts(context), lambda database: editing.hide(database, article, hidden=not off))
@@ -102,14 +129,7 @@ def hide(
     _done(article, "hidden", sentence, off=off, as_json=as_json)
 
 
-@app.command()
-def pin(
-    context: typer.Context,
-    article: int = ID,
-    off: bool = typer.Option(False, "--off", help="Take the pin off."),
-    as_json: bool = JSON,
-) -> None:
-    """Put an article on top of the next edition of each cadence."""
+def _pin(context: typer.Context, article: int, *, off: bool, as_json: bool) -> None:
     from mailer.flows import editing
 
     made = parts(context)
@@ -130,6 +150,8 @@ def _state(article: "Article") -> str:
         return "hidden"
     if article.known:
         return "known"
+    if article.storm:
+        return "held"
     return "pinned" if article.pins else ""
 
 
@@ -152,6 +174,7 @@ def _document(article: "Article") -> dict[str, Any]:
         else None,
         "hidden": article.hidden,
         "known": article.known,
+        "held": article.storm,
         "pinned": list(article.pins),
         "summary": draft.summary,
     }

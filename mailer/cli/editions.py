@@ -1,11 +1,13 @@
 """`mailer editions`: what was sent, to how many, and who did not get it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mailer.cli.drafts import change_draft, show_draft
 from mailer.cli.output import JSON, counted, say, show_json, show_table, when
-from mailer.cli.session import LARGEST, parts, run
+from mailer.cli.session import LARGEST, NOW, parts, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
 
     from mailer.store.editions import Edition
 
-app = typer.Typer(no_args_is_help=True, help="The editions that were made.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="The editions that were made, and the one that is coming.", rich_markup_mode=None
+)
+
+ID = typer.Argument(metavar="ID", max=LARGEST)
 
 
 @app.command("list")
@@ -57,11 +63,12 @@ def list_editions(
 @app.command()
 def show(
     context: typer.Context,
-    edition: int = typer.Argument(metavar="ID", max=LARGEST),
+    edition: int = ID,
     limit: int = typer.Option(50, "--limit", min=1, max=LARGEST, help="How many readers who did not get it are named."),
     as_json: bool = JSON,
 ) -> None:
     """Show one edition: its states, its variants, and who did not get it."""
+    from mailer.cli.holds import held_in_words
     from mailer.errors import NotFound
     from mailer.store import editions, stats
 
@@ -83,6 +90,8 @@ def show(
         "due_at": found.due_at,
         "planned_at": found.planned_at,
         "done_at": found.done_at,
+        "intro": found.intro,
+        "findings": found.findings,
         "variants": [
             {
                 "readers": readers.get(variant.id, 0),
@@ -108,6 +117,10 @@ def show(
         return
     zone = made.settings.site.timezone
     say(f"{found.cadence} {found.period}: {found.state}", f"Planned {when(found.planned_at, zone)}", "")
+    if found.state == "held":
+        say(*held_in_words([found]), "")
+    if found.findings:
+        say("Lint found:", *(f"  {finding}" for finding in found.findings), "")
     say(states_in_words(found.planned, states), "")
     for variant in document["variants"]:
         more = f" and {variant['more']} more" if variant["more"] else ""
@@ -122,6 +135,74 @@ def show(
         )
 
 
+@app.command()
+def send(context: typer.Context, edition: int = ID, now: str | None = NOW, as_json: bool = JSON) -> None:
+    """Let a held edition go and send it; one that isn't held is sent on.
+
+    Where it was held because a feed changed the ids of its articles, those count as news from now on.
+    """
+    from mailer.cli.sending import send_edition
+
+    made = parts(context, now)
+    made.refuse_to_send()
+    raise typer.Exit(send_edition(made, edition, as_json=as_json))
+
+
+@app.command()
+def skip(
+    context: typer.Context,
+    edition: int = ID,
+    anew: bool = typer.Option(False, "--anew", help="Forget that it was made: the next `mailer send` makes it again."),
+    now: str | None = NOW,
+    as_json: bool = JSON,
+) -> None:
+    """Refuse a held edition. Its articles come with the next one.
+
+    Where it was held because a feed changed the ids of its articles, those count as old and are never mailed.
+    """
+    from mailer.flows import releasing
+
+    made = parts(context, now)
+    found = run(made, lambda database: releasing.skip(database, edition, now=made.clock(), anew=anew))
+    if as_json:
+        show_json({"id": found.id, "cadence": found.cadence, "period": found.period, "skipped": True, "anew": anew})
+        return
+    old = " What its feed only renamed counts as old." if found.reason == "guid_storm" else ""
+    then = (
+        f"Make it again: mailer send --cadence {found.cadence}"
+        if anew
+        else "Its other articles come with the next edition."
+        if old
+        else "Its articles come with the next edition."
+    )
+    say(f"Skipped {found.cadence} {found.period}: nobody gets it.{old} {then}")
+
+
+@app.command()
+def draft(
+    context: typer.Context,
+    cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
+    intro: str | None = typer.Option(None, "--intro", metavar="MARKDOWN", help="Words before the first article."),
+    intro_file: Path | None = typer.Option(
+        None, "--intro-file", metavar="FILE", help="The same from a file, - for input."
+    ),
+    order: str | None = typer.Option(
+        None, "--order", metavar="ID,ID", help="The articles to come first, in this order."
+    ),
+    clear: bool = typer.Option(False, "--clear", help="Forget what was kept."),
+    now: str | None = NOW,
+    as_json: bool = JSON,
+) -> None:
+    """Keep an intro and an order of articles for the coming edition; without options, show what it would hold.
+
+    What is kept is used once, by the next edition of this cadence that is made.
+    """
+    made = parts(context, now)
+    made.cadence(cadence)
+    change_draft(made, cadence, intro=intro, intro_file=intro_file, order=order, clear=clear)
+    show_draft(made, cadence, as_json=as_json)
+
+
 def edition_document(edition: "Edition", states: "Mapping[str, int]") -> dict[str, Any]:
     """What programs are told of an edition: a count for each state of a delivery beside what it is."""
     return {
@@ -129,6 +210,7 @@ def edition_document(edition: "Edition", states: "Mapping[str, int]") -> dict[st
         "cadence": edition.cadence,
         "period": edition.period,
         "state": edition.state,
+        "reason": edition.reason or None,
         "planned": edition.planned,
         **states,
     }

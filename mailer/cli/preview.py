@@ -1,11 +1,15 @@
 """`mailer preview`: the mail as it would go out, in files."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from mailer.cli.output import JSON, counted, say, show_json
 from mailer.cli.session import NOW, parts, run
+
+if TYPE_CHECKING:
+    from mailer.core.message import Mail
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +22,7 @@ def preview(
     cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
     now: str | None = NOW,
     reader: str | None = typer.Option(None, "--as", metavar="ADDRESS", help="What this reader gets."),
+    variants: bool = typer.Option(False, "--variants", help="How many different mails there are, and what each costs."),
     out: Path = typer.Option(Path("preview"), "--out", metavar="DIR", help="Where the files go."),
     as_json: bool = JSON,
 ) -> None:
@@ -25,13 +30,17 @@ def preview(
 
     digest.html, digest.txt and digest.eml, the bytes as they would go out. Nothing is sent or kept.
     """
-    from email import message_from_bytes, policy
-
+    from mailer.cli.variants import show_variants
     from mailer.core.subscription import clean_address
-    from mailer.errors import InputError, Misuse
+    from mailer.errors import Misuse
     from mailer.flows import planning
 
     made = parts(context, now)
+    if variants:
+        if reader is not None:
+            raise Misuse("--variants is about all readers, --as about one; give one of them.")
+        show_variants(made, cadence, as_json=as_json)
+        return
     if reader is not None:
         try:
             reader = clean_address(reader)
@@ -56,18 +65,7 @@ def preview(
         else:
             say("There is nothing new: no digest would go out.")
         return
-    message = message_from_bytes(found.mail.data, policy=policy.default)
-    files = {"digest.eml": found.mail.data}
-    for name, kind in (("digest.html", "html"), ("digest.txt", "plain")):
-        content = message.get_body((kind,)).get_content()  # type: ignore[union-attr]  # a digest has both
-        files[name] = content.replace("\r\n", "\n").encode()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            (out / name).write_bytes(data)
-    except OSError as error:
-        raise InputError(f"{error.filename} can't be written: {error.strerror}.") from None
-    paths = [str(out / name) for name in files]
+    paths = write_mail(out, "digest", found.mail)
     if as_json:
         show_json(
             {
@@ -88,3 +86,23 @@ def preview(
         f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
         *paths,
     )
+
+
+def write_mail(out: Path, name: str, mail: "Mail") -> list[str]:
+    """A mail as `name`.eml, .html and .txt in a folder. Returns their paths. Raises InputError."""
+    from email import message_from_bytes, policy
+
+    from mailer.errors import InputError
+
+    message = message_from_bytes(mail.data, policy=policy.default)
+    files = {f"{name}.eml": mail.data}
+    for ending, kind in (("html", "html"), ("txt", "plain")):
+        content = message.get_body((kind,)).get_content()  # type: ignore[union-attr]  # every mail has both
+        files[f"{name}.{ending}"] = content.replace("\r\n", "\n").encode()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file, data in files.items():
+            (out / file).write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{error.filename} can't be written: {error.strerror}.") from None
+    return [str(out / file) for file in files]

@@ -10,14 +10,15 @@ from typing import Any, TypeVar
 import uvloop
 
 from mailer.cli.editions import edition_document, states_in_words
+from mailer.cli.holds import held_in_words
 from mailer.cli.output import complain, counted, say, show_json, tell, when
 from mailer.cli.progress import watched
 from mailer.core.cadence import Cadence
-from mailer.core.delivery import DeliveryState
+from mailer.core.delivery import DeliveryState, EditionState
 from mailer.core.selection import Arrangement
 from mailer.core.subscription import clean_address
 from mailer.errors import Misuse, RelayDown
-from mailer.flows import planning
+from mailer.flows import planning, releasing
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
 from mailer.store import editions, stats
@@ -106,43 +107,83 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
             async with watched(database, run, report):
                 await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
         shown = await _stands(database, planned, report, only=bool(cadence))
-        return _Outcome(planned, shown, await database.read(stats.unfinished), await database.read(stats.looked_at))
+        waiting, looked_at = await database.read(stats.unfinished), await database.read(stats.looked_at)
+        return _Outcome(planned, shown, waiting, looked_at, await database.read(editions.held))
 
     outcome = _run_stoppable(made, work)
     planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
+    held = {edition.id for edition in outcome.held}
+    fresh = {one.edition.id for one in planned if one.edition is not None and (one.fresh or cadence)}
+    insisted = [edition for edition, _ in shown if edition.state == EditionState.HELD and edition.id in fresh]
     zone = made.settings.site.timezone
     next_due = min(one.next_due for one in planned)
     if as_json:
         documents = [edition_document(edition, states) for edition, states in shown]
-        details = {"next_due": next_due, "waiting": waiting, **_report_document(report)}
+        details = {"next_due": next_due, "waiting": waiting, "held": sorted(held), **_report_document(report)}
         if cadence:
             blank = {"id": None, "cadence": cadence, "period": planned[0].period, "state": "empty", "planned": 0}
             show_json((documents[0] if documents else {**blank, **NO_STATES}) | details)
         else:
             show_json({"editions": documents} | details)
     else:
-        lines = list(_planned_in_words(planned, shown, report, zone))
-        say(*lines or [f"Nothing is due. The next edition is due {when(next_due, zone)}."])
+        # What is held is told apart, with what to do.
+        told = [one for one in planned if one.edition is None or one.edition.id not in held]
+        stands = [one for one in shown if one[0].id not in held]
+        lines = list(_planned_in_words(told, stands, report, zone))
+        say(*lines or [f"Nothing {'else ' if insisted else ''}is due. The next edition is due {when(next_due, zone)}."])
         if waiting and not report.missed:
             counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in waiting.items())
             later = outcome.looked_at is not None and outcome.looked_at > made.clock()
             say(f"Still waiting: {counts}{f'; looked at again {when(outcome.looked_at, zone)}' if later else ''}.")
         if waiting.get(DeliveryState.IN_DOUBT_HELD):
             say("Held in doubt: may have arrived, and is not sent again by itself. Names: `mailer editions show ID`.")
-    return _concluded(report, zone, quiet=as_json)
+        say(*held_in_words(edition for edition in outcome.held if edition not in insisted))
+    for edition in insisted:
+        complain("\n".join(held_in_words([edition])))
+    return _concluded(report, zone, quiet=as_json) or int(bool(insisted))
+
+
+def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
+    """Let an edition go if it is held, and send what is left of it. Returns the exit code."""
+    cadences = made.cadences()
+    report = Report()
+
+    def next_due(name: str) -> datetime | None:
+        return cadences[name].next_due(made.clock()) if name in cadences else None
+
+    async def work(database: Database, stop: asyncio.Event) -> tuple[Edition, dict[str, int], bool]:
+        edition, released = await releasing.release(
+            database, edition_id, now=made.clock(), max_age=made.settings.delivery.max_age, next_due=next_due
+        )
+        run = Run(edition=edition_id)
+        async with watched(database, run, report):
+            note = f"mailer editions send {edition_id}"
+            await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
+        stands = await database.read(editions.by_id, edition_id)
+        return stands or edition, await database.read(stats.states, edition_id), released
+
+    edition, states, released = _run_stoppable(made, work)
+    if as_json:
+        show_json(edition_document(edition, states) | {"released": released, **_report_document(report)})
+    else:
+        already = edition.state == "done" and not report.outcomes
+        state = "nothing left to send" if already else str(edition.state)
+        say(f"{edition.cadence} {edition.period}: {state}. {states_in_words(edition.planned, states)}.")
+    return _concluded(report, made.settings.site.timezone, quiet=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     """How a run ended: what was planned, the editions it was about as they stand now, and what waits anywhere.
 
-    `looked_at`: when the first that waits is looked at again.
+    `looked_at`: when the first that waits is looked at again. `held`: editions that wait for a person's word.
     """
 
     planned: list[Planned]
     shown: list[tuple[Edition, dict[str, int]]]
     waiting: dict[str, int]
     looked_at: datetime | None
+    held: list[Edition]
 
 
 def _chosen(made: Parts, cadence: str | None) -> list[Cadence]:

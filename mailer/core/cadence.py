@@ -49,6 +49,11 @@ class Rule:
             return Pace.MONTHLY
         return {1: Pace.WEEKLY, 7: Pace.DAILY}.get(len(self.weekdays), Pace.SEVERAL)
 
+    @property
+    def in_a_row(self) -> bool:
+        """Whether two due dates may follow each other without a day between."""
+        return any((day + 1) % 7 in self.weekdays for day in self.weekdays)
+
     def on_or_before(self, day: date) -> date:
         """The latest due date not after this one."""
         if not self.day:
@@ -235,13 +240,13 @@ class Cadence:
                 return day.isoformat()
 
     def covers(self, due: datetime) -> tuple[date, date]:
-        """First and last local date to name in a digest: from the previous due date to the day before this one.
+        """First and last local date to name in a digest; those of one digest and the next join, day by day.
 
-        Where that is a single day (a daily digest), it is named by its due date, the day it is read.
+        From the previous due date to the day before this one. Where a rule has due dates in a row, as a daily one
+        has, to this one: a digest of a single day is named by the day it is read.
         """
-        last = self.due_date(due)
-        first = self.due_date(self.previous_due(due))
-        return (last, last) if last - first <= _DAY else (first, last - _DAY)
+        first, last = self.due_date(self.previous_due(due)), self.due_date(due)
+        return (first + _DAY, last) if self.rule.in_a_row else (first, last - _DAY)
 
     def typical_period(self) -> timedelta:
         """The longest stretch between two due dates: 1 day for a daily rule, 7 for a weekly, 31 for a monthly one."""

@@ -40,6 +40,11 @@ class DeliveryOptions(BaseModel):
         gt=timedelta(0),
         description="How long after planning a digest is still tried; then it expires and its articles come next time.",
     )
+    lint: Literal["warn", "hold"] = Field(
+        "warn",
+        description="What happens to an edition in whose mails `mailer lint` finds an error before the first one "
+        "leaves: warn says so and sends; hold waits for you, `mailer editions send` or `skip`.",
+    )
 
 
 class DeliveryState(StrEnum):
@@ -109,6 +114,13 @@ class EditionState(StrEnum):
     COALESCED = "coalesced"
     CANCELLED = "cancelled"
     HELD = "held"
+
+
+class HoldReason(StrEnum):
+    """Why an edition waits for a person's word: `mailer editions send` lets it go, `mailer editions skip` doesn't."""
+
+    GUID_STORM = "guid_storm"  # a feed changed the ids of all its articles: are they news?
+    LINT = "lint"  # the gate found an error in one of its mails
 
 
 class Stage(StrEnum):

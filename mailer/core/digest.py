@@ -10,9 +10,7 @@ from mailer.core.link import is_loopback, web_address
 from mailer.core.message import Headers
 from mailer.core.script import language_of, script_of
 from mailer.core.text import Direction, clean_text, first_sentences, first_strong, shorten
-from mailer.core.words import asked_for, cadence_label, minutes_in_words, more_in_words, period_in_words, since_in_words
-
-__all__ = ["Digest", "Item", "Layout", "Site", "headers_of", "lay_out", "since_in_words"]
+from mailer.core.words import ENGLISH, Words, cadence_name
 
 SUBJECT, PREHEADER, TITLE = 60, 110, 140
 LEAD_SUMMARY, ITEM_SUMMARY = 220, 160
@@ -88,8 +86,9 @@ class Item:
 class Layout:
     """A digest as it is shown: every text cleaned and cut, every URL ASCII, nothing left to decide.
 
-    `language`, `direction`: of the words around the articles. `asked_for`: 'a weekly digest'. `imprint`: who sends
-    this and from where, in lines.
+    `language`, `direction`, `script`: of the words around the articles. `why`: why the reader gets this, with places
+    for %(date)s and %(cadence)s, the name of a cadence of the operator's own. `imprint`: who sends this and from where,
+    in lines.
     """
 
     subject: str
@@ -99,7 +98,8 @@ class Layout:
     public_url: str
     label: str
     period: str
-    asked_for: str
+    cadence: str
+    why: str
     lead: Item
     summarised: tuple[Item, ...]
     titled: tuple[Item, ...]
@@ -107,6 +107,7 @@ class Layout:
     imprint: tuple[str, ...]
     language: str = "en"
     direction: Direction = "ltr"
+    script: str = ""
     site_script: str = ""
 
     @property
@@ -117,18 +118,21 @@ class Layout:
     @property
     def scripts(self) -> frozenset[str]:
         """The scripts that need fonts of their own."""
-        return frozenset({self.site_script, *(item.script for item in self.items)}) - {""}
+        return frozenset({self.script, self.site_script, *(item.script for item in self.items)}) - {""}
 
     @property
     def site_direction(self) -> Direction:
         return first_strong(self.site_name)
 
 
-def lay_out(digest: Digest) -> Layout:
-    """What the templates show of a digest. Raises ValueError where it holds no article: such a digest is no mail."""
+def lay_out(digest: Digest, words: Words = ENGLISH) -> Layout:
+    """What the templates show of a digest, said in `words`.
+
+    Raises ValueError where it holds no article: such a digest is no mail.
+    """
     if not digest.articles:
         raise ValueError("a digest without articles is not mailed")
-    items = tuple(_item(digest, number, article) for number, article in enumerate(digest.articles, start=1))
+    items = tuple(_item(digest, number, article, words) for number, article in enumerate(digest.articles, start=1))
     lead, site = items[0], digest.site
     others = " · ".join(item.title for item in items[1:4])
     return Layout(
@@ -137,13 +141,17 @@ def lay_out(digest: Digest) -> Layout:
         site_name=clean_text(site.name),
         site_url=web_address(site.url),
         public_url=site.public_url,
-        label=cadence_label(digest.cadence),
-        period=period_in_words(*digest.covers),
-        asked_for=asked_for(digest.cadence),
+        label=words.label(digest.cadence),
+        period=words.period(*digest.covers),
+        cadence=cadence_name(digest.cadence),
+        why=words.why(digest.cadence),
         lead=lead,
         summarised=items[1:SUMMARISED],
         titled=items[SUMMARISED:],
-        more=more_in_words(digest.more),
+        more=words.more(digest.more),
+        language=words.language,
+        direction=words.direction,
+        script=words.script,
         site_script=script_of(clean_text(site.name), site.language),
         imprint=_imprint(clean_text(site.name), site.postal_address),
     )
@@ -170,9 +178,9 @@ def headers_of(digest: Digest) -> Headers:
     )
 
 
-def _item(digest: Digest, number: int, article: Article) -> Item:
+def _item(digest: Digest, number: int, article: Article, words: Words) -> Item:
     draft = article.draft
-    title = clean_text(draft.title, TITLE) or clean_text(draft.summary, LONG_TITLE) or "Untitled"
+    title = clean_text(draft.title, TITLE) or clean_text(draft.summary, LONG_TITLE) or words.untitled()
     limit = LEAD_SUMMARY if number == 1 else ITEM_SUMMARY
     summary = first_sentences(clean_text(draft.summary, 4 * limit), limit) if number <= SUMMARISED else ""
     script = script_of(title, draft.language or digest.site.language)
@@ -181,7 +189,7 @@ def _item(digest: Digest, number: int, article: Article) -> Item:
         title=title,
         link=web_address(draft.link),
         summary="" if summary == title else summary,
-        meta=tuple(filter(None, (_topic(draft.topics, digest.topics), minutes_in_words(draft.minutes)))),
+        meta=tuple(filter(None, (_topic(draft.topics, digest.topics), words.minutes(draft.minutes)))),
         direction=first_strong(title),
         language=language_of(script, draft.language or digest.site.language),
         script=script,

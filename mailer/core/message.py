@@ -9,7 +9,7 @@ it into segments of finished bytes with a slot between each two, so that a reade
 | `message_id` | the id without < and >, ASCII | header |
 | `leave` | the unsubscribe token, from `token_value` | List-Unsubscribe, both parts |
 | `manage` | the preference token, from `token_value` | both parts |
-| `since` | when the reader asked, in words ('on 3 October 2026'), from `slot_value` | both parts |
+| `since` | the day the reader asked, in the mail's language ('3 October 2026'), from `slot_value` | both parts |
 """
 
 import json
@@ -37,7 +37,8 @@ from mailer.errors import StoreError
 
 BODY_SLOTS = ("leave", "manage", "since")
 
-_FORMAT = b"\x01"
+_FORMAT = b"\x02"
+_WITHOUT_LANGUAGE = b"\x01"  # the format before: all mails were English, and said 'on' in the slot `since`
 _MARK = re.compile(r"[A-Za-z0-9]{16,64}\Z")
 _BOUNDARY = re.compile(r"[A-Za-z0-9.-]{8,60}\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,74}\Z")
@@ -75,10 +76,14 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A mail for all readers of a variant: a slot stands between each two segments. A name may come up repeatedly."""
+    """A mail for all readers of a variant: a slot stands between each two segments. A name may come up repeatedly.
+
+    `language`: of its words, a BCP 47 tag; '' in a mail that was packed in format 01.
+    """
 
     segments: tuple[bytes, ...]
     slots: tuple[str, ...]
+    language: str = ""
 
     def build(self, values: Mapping[str, bytes]) -> bytes:
         """The message of one reader. `values`: by slot, already encoded. Raises KeyError where one is missing."""
@@ -89,18 +94,21 @@ class Compiled:
 
     def pack(self) -> bytes:
         """For the database: a byte for the format, then zlib. The same mail packs to the same bytes."""
-        index = json.dumps({"slots": self.slots, "sizes": [len(segment) for segment in self.segments]})
+        index = json.dumps(
+            {"slots": self.slots, "sizes": [len(segment) for segment in self.segments], "language": self.language}
+        )
         return _FORMAT + zlib.compress(index.encode("ascii") + b"\n" + b"".join(self.segments), 6)
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Compiled":
         """What `pack` made. Raises StoreError where it isn't that, or was packed by a newer program."""
-        if packed[:1] != _FORMAT:
-            raise StoreError(f"A stored mail has format {packed[:1].hex() or 'none'}; this program reads format 01.")
+        if packed[:1] not in (_FORMAT, _WITHOUT_LANGUAGE):
+            raise StoreError(f"A stored mail has format {packed[:1].hex() or 'none'}; this program reads 01 and 02.")
         try:
-            index, _, content = zlib.decompress(packed[1:]).partition(b"\n")
-            slots, sizes = (json.loads(index)[key] for key in ("slots", "sizes"))
-        except (zlib.error, ValueError, KeyError) as error:
+            line, _, content = zlib.decompress(packed[1:]).partition(b"\n")
+            index = {"language": ""} | json.loads(line)
+            slots, sizes, language = (index[key] for key in ("slots", "sizes", "language"))
+        except (zlib.error, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"A stored mail can't be read: {error}.") from error
         segments, at = [], 0
         for size in sizes:
@@ -108,7 +116,7 @@ class Compiled:
             at += size
         if at != len(content) or len(segments) != len(slots) + 1:
             raise StoreError("A stored mail can't be read: its index doesn't fit its content.")
-        return cls(tuple(segments), tuple(slots))
+        return cls(tuple(segments), tuple(slots), language)
 
 
 def slot_mark(mark: str, slot: str) -> str:
@@ -163,7 +171,7 @@ def compile_mail(
             *_body(body, mark),
             b"\r\n",
         ]
-    return _joined([*pieces, b"--%b--\r\n" % line])
+    return _joined([*pieces, b"--%b--\r\n" % line], headers.language or "en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +230,7 @@ def _body(text: str, mark: str) -> Iterator[bytes | _Slot]:
         yield (b"=\r\n" if after_slot else b"") + quoted_printable(piece) + (b"=\r\n" if before_slot else b"")
 
 
-def _joined(pieces: list[bytes | _Slot]) -> Compiled:
+def _joined(pieces: list[bytes | _Slot], language: str) -> Compiled:
     segments, slots = [b""], []
     for piece in pieces:
         if isinstance(piece, _Slot):
@@ -230,4 +238,4 @@ def _joined(pieces: list[bytes | _Slot]) -> Compiled:
             segments.append(b"")
         else:
             segments[-1] += piece
-    return Compiled(tuple(segments), tuple(slots))
+    return Compiled(tuple(segments), tuple(slots), language)

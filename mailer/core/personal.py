@@ -6,10 +6,10 @@ from datetime import date, tzinfo
 from functools import lru_cache
 
 from mailer.core.delivery import Claimed
-from mailer.core.digest import since_in_words
 from mailer.core.header import ascii_domain
 from mailer.core.message import Compiled, Mail, slot_value, to_value
 from mailer.core.tokens import Purpose, key_by_id, sealer
+from mailer.core.words import date_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Stationery:
                 "message_id": f"{item.id}.{item.nonce[-16:]}@{self._domain}".encode(),
                 "leave": links.leave(item.subscriber, item.generation),
                 "manage": links.manage(item.subscriber, item.generation),
-                "since": _since(day),
+                "since": _since(day, compiled.language),
             }
         )
         return Mail(self._sender, item.address, data)
@@ -56,5 +56,6 @@ class Stationery:
 
 
 @lru_cache(maxsize=1024)
-def _since(day: date) -> bytes:
-    return slot_value(since_in_words(day))
+def _since(day: date, language: str) -> bytes:
+    # Mails that were packed before they knew their language say 'Why you get this: {since} you asked for …'.
+    return slot_value(date_in_words(day, language) if language else f"on {date_in_words(day)}")

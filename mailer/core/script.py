@@ -39,6 +39,12 @@ def script_of(text: str, language: str = "") -> str:
     return "" if known else "other"
 
 
+def script_of_language(tag: str) -> str:
+    """The fonts that a language needs, by its tag: 'ar', 'he', 'ja', 'zh', 'ko', or '' for those of Latin."""
+    primary = tag.partition("-")[0].lower()
+    return next((script for script, languages in _WRITES.items() if primary in languages), "")
+
+
 def language_of(script: str, tag: str) -> str:
     """The tag, where it is one that writes this script; else what the script tells, or 'und' (RFC 5646)."""
     primary = tag.partition("-")[0].lower()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mailer.core.article import Article
 
@@ -24,10 +24,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """What one variant holds: `articles` in order, the first is the lead; `more` were over the cap."""
+    """What one variant holds: `articles` in order, the first is the lead; `more` were over the cap.
+
+    `doubtful`: of all these, how many came in a storm that nobody has judged.
+    """
 
     articles: tuple[Article, ...]
     more: int = 0
+    doubtful: int = 0
 
     @property
     def total(self) -> int:
@@ -62,6 +66,11 @@ def is_in(article: Article, window: Window) -> bool:
     return published >= window.since
 
 
+def precedes(article: Article, window: Window) -> bool:
+    """Whether the article is from before the window: what a digest may name as related."""
+    return not (article.hidden or article.storm) and article.seq <= window.hi and not is_in(article, window)
+
+
 def pick(
     articles: Iterable[Article],
     *,
@@ -70,14 +79,24 @@ def pick(
     topics: Mapping[str, str],
     cadence: str,
     cap: int,
+    top: Sequence[int] = (),
 ) -> Pick:
-    """The articles of one variant. Pinned first, then newest by date, then by seq; the cap keeps the first ones."""
+    """The articles of one variant. Pinned first, then newest by date, then by seq; the cap keeps the first ones.
+
+    `top`: seqs that the editor wants first, in this order, before what is pinned.
+    """
+    places = {seq: len(top) - at for at, seq in enumerate(top)}
     found = sorted(
         (item for item in articles if is_in(item, window) and concerns(item, interests, topics)),
-        key=lambda item: (cadence in item.pins, item.draft.published or _LONG_AGO, item.seq),
+        key=lambda item: (
+            places.get(item.seq, 0),
+            cadence in item.pins,
+            item.draft.published or _LONG_AGO,
+            item.seq,
+        ),
         reverse=True,
     )
-    return Pick(tuple(found[:cap]), max(0, len(found) - cap))
+    return Pick(tuple(found[:cap]), max(0, len(found) - cap), sum(item.storm for item in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +118,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A variant before it is rendered. `window`: its newcomers', if it has any."""
+    """A variant before it is rendered. `window`: its newcomers', if it has any. `related`: the best first."""
 
     pick: Pick
     window: Window
     language: str
     readers: int
+    related: tuple[Article, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +142,39 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Who gets what. `hi`: the watermark of the edition; None where a first edition was held back."""
+    """Who gets what. `hi`: the watermark of the edition; None where a first edition was held back.
+
+    `since`: of a cadence's first edition, the oldest date that counts.
+    """
 
     batches: tuple[Batch, ...]
     shares: tuple[Share, ...]
     lo: int | None
     hi: int | None
+    since: datetime | None = None
+
+    def windows(self, number: int) -> tuple[Window, ...]:
+        """The windows of all who get the batch of this number."""
+        return tuple(share.window for share in self.shares if share.batch == number)
 
     @property
     def readers(self) -> int:
         """How many get something."""
         return sum(batch.readers for batch in self.batches)
+
+
+def first_since(cadence: str, wanted: datetime, sinces: Mapping[datetime, str]) -> datetime:
+    """The oldest date that counts in a cadence's first edition: what was said when it was held back, else `wanted`.
+
+    `sinces`: those of all cadences. Readers' beginnings are told apart by it, so one that another cadence has is moved
+    by a millisecond, the least that the database keeps.
+    """
+    said = [since for since, name in sinces.items() if name == cadence]
+    if said:
+        return said[0]
+    while wanted in sinces:
+        wanted -= timedelta(milliseconds=1)
+    return wanted
 
 
 def own_window(previous_hi: int | None, newest: int, first_since: datetime) -> Window:
@@ -144,8 +186,9 @@ def own_window(previous_hi: int | None, newest: int, first_since: datetime) -> W
     return Window(0, newest, first_since) if previous_hi is None else Window(previous_hi, newest)
 
 
-def _window_of(group: Group, lo: int, hi: int, dated: Mapping[datetime, int]) -> Window:
-    return Window(lo, hi, group.since, None if group.since is None else dated.get(group.since))
+def _window_of(group: Group, lo: int, hi: int, dated: Mapping[datetime, int], previous_hi: int | None) -> Window:
+    # Held back with the first edition of a cadence, and gone over to one that has had its first: dates are past there.
+    return Window(lo, hi, group.since, None if group.since is None else dated.get(group.since, previous_hi))
 
 
 def arrange(
@@ -160,20 +203,21 @@ def arrange(
     cap: int,
     minimum: int,
     speak: Callable[[str], str],
+    top: Sequence[int] = (),
 ) -> Arrangement:
     """Turn groups of readers into variants: those whose articles come out equal are one.
 
     `own`: the cadence's own window. `dated`: by the `since` of a first edition, the seq up to which it counts.
     `articles`: at least all that any of the windows may hold. `speak`: from a reader's language to the one the mail is
-    written in.
+    written in. `top`: as `pick` has it.
     """
     batches: list[Batch] = []
     shares: list[Share] = []
     numbers: dict[tuple[object, ...], int] = {}
     # Newcomers first: a variant remembers where their window began, so theirs are parted by it; the others join any.
     for group in sorted(groups, key=lambda item: not item.newcomers):
-        window = own if group.lo is None else _window_of(group, group.lo, own.hi, dated or {})
-        found = pick(articles, window=window, interests=group.topics, topics=topics, cadence=cadence, cap=cap)
+        window = own if group.lo is None else _window_of(group, group.lo, own.hi, dated or {}, previous_hi)
+        found = pick(articles, window=window, interests=group.topics, topics=topics, cadence=cadence, cap=cap, top=top)
         if found.total < max(minimum, 1):
             shares.append(Share(group, None, window, held_back=found.total > 0))
             continue
@@ -187,4 +231,5 @@ def arrange(
         batches[number] = replace(batches[number], readers=batches[number].readers + group.readers)
         shares.append(Share(group, number, window))
     held_back = not batches and any(share.held_back for share in shares)
-    return Arrangement(tuple(batches), tuple(shares), previous_hi, previous_hi if held_back else own.hi)
+    hi = previous_hi if held_back else own.hi
+    return Arrangement(tuple(batches), tuple(shares), previous_hi, hi, own.since)

@@ -28,6 +28,7 @@ class Edition:
     done_at: datetime | None
     lo: int | None
     hi: int | None
+    since: datetime | None
     planned: int
     nonce: str
     key_id: str
@@ -66,6 +67,12 @@ def latest(connection: Connection, limit: int) -> list[Edition]:
     return [_edition(row) for row in connection.execute(select(editions).order_by(editions.c.id.desc()).limit(limit))]
 
 
+def held(connection: Connection) -> list[Edition]:
+    """Those that wait for a person's word, the oldest first."""
+    asked = select(editions).where(editions.c.state == EditionState.HELD).order_by(editions.c.id)
+    return [_edition(row) for row in connection.execute(asked)]
+
+
 def previous(connection: Connection, cadence: str) -> Edition | None:
     """The cadence's last edition that has a watermark: an empty one counts, a first one held back doesn't."""
     row = connection.execute(
@@ -85,15 +92,31 @@ def first_due(connection: Connection, cadence: str) -> datetime | None:
     return found
 
 
-def first_watermarks(connection: Connection) -> dict[datetime, int]:
-    """The watermarks of the cadences' first editions, by the oldest date that counts in them."""
-    rows = connection.execute(
-        select(variants.c.since, func.min(editions.c.hi))
-        .join(editions, editions.c.id == variants.c.edition_id)
-        .where(editions.c.lo.is_(None), variants.c.since.is_not(None))
-        .group_by(variants.c.since)
-    )
+def first_sinces(connection: Connection) -> dict[datetime, str]:
+    """The cadences by the oldest date that counts in their first editions, held back or not."""
+    rows = connection.execute(select(editions.c.since, editions.c.cadence).where(editions.c.since.is_not(None)))
     return {row[0]: row[1] for row in rows}
+
+
+def first_watermarks(connection: Connection) -> dict[datetime, int]:
+    """By the oldest date that counts in a first edition, the seq up to which it does: that edition's watermark.
+
+    Its readers may have been held back and have gone over to another cadence, which has had its first. Then dates count
+    up to what that one had given before.
+    """
+    first = select(editions.c.since, editions.c.id, editions.c.hi).where(
+        editions.c.since.is_not(None), editions.c.hi.is_not(None)
+    )
+    reached = (
+        select(variants.c.since, editions.c.id, func.coalesce(editions.c.lo, editions.c.hi))
+        .join(editions, editions.c.id == variants.c.edition_id)
+        .where(variants.c.since.is_not(None))
+        .distinct()
+    )
+    found: dict[datetime, int] = {}
+    for since, _, seq in sorted(connection.execute(first.union(reached)), key=lambda row: row[1]):
+        found.setdefault(since, seq)
+    return found
 
 
 def variants_of(connection: Connection, edition_id: int) -> list[Variant]:

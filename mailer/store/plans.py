@@ -12,18 +12,31 @@ from sqlalchemy.exc import IntegrityError
 from mailer.core.delivery import GIVEN, NOT_ON_THE_WIRE, UNFINISHED, EditionState
 from mailer.core.selection import Group, Share
 from mailer.store import articles as article_store
+from mailer.store import drafts
 from mailer.store.editions import Edition, Variant, add_variant, by_id, find
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import deliveries, editions, subscribers
 
 
-class AudienceChanged(Exception):
+class Outdated(Exception):
+    """Something changed between the look and the write; the plan has to be made again."""
+
+
+class AudienceChanged(Outdated):
     """Readers came to need a variant that the plan doesn't have."""
+
+
+class DraftChanged(Outdated):
+    """The editor changed what was kept for this edition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An edition about to be written, in one transaction."""
+    """An edition about to be written, in one transaction.
+
+    `held`: why it waits for a person's word, or ''. `draft`: when the editor last changed what was kept for it; None
+    where nothing was.
+    """
 
     cadence: str
     period: str
@@ -33,10 +46,22 @@ class Plan:
     retry_until: datetime
     lo: int | None
     hi: int | None
+    since: datetime | None
     nonce: str
     key_id: str
     variants: tuple[Variant, ...]
     shares: tuple[Share, ...]
+    intro: str = ""
+    findings: tuple[str, ...] = ()
+    held: str = ""
+    draft: datetime | None = None
+
+    @property
+    def state(self) -> EditionState:
+        """The state that the edition begins in."""
+        if not self.variants:
+            return EditionState.EMPTY
+        return EditionState.HELD if self.held else EditionState.RUNNING
 
 
 def _quoted(states: Iterable[str]) -> str:
@@ -140,25 +165,32 @@ def group_of(connection: Connection, email: str, now: datetime) -> Group | None:
 def write(connection: Connection, plan: Plan) -> Edition | None:
     """Carry out a plan: edition, frozen variants, a delivery for each reader, all in the caller's transaction.
 
-    None where somebody else made this edition meanwhile. Raises AudienceChanged (and the transaction is undone)
-    where readers came to need a variant that the plan doesn't have.
+    None where somebody else made this edition meanwhile. Raises Outdated (and the transaction is undone) where the plan
+    doesn't fit any more.
     """
     if find(connection, plan.cadence, plan.period) is not None:
         return None
+    draft = drafts.find(connection, plan.cadence)
+    if (draft.changed_at if draft else None) != plan.draft:
+        raise DraftChanged
     resume_paused(connection, plan.cadence, plan.planned_at)
-    sending = any(share.batch is not None for share in plan.shares)
+    sending = plan.state is not EditionState.EMPTY
     edition_id = connection.execute(
         insert(editions).values(
             cadence=plan.cadence,
             period=plan.period,
-            state=EditionState.RUNNING if sending else EditionState.EMPTY,
+            state=plan.state,
+            reason=plan.held,
             due_at=plan.due_at,
             planned_at=plan.planned_at,
             done_at=None if sending else plan.planned_at,
             lo=plan.lo,
             hi=plan.hi,
+            since=plan.since,
             nonce=plan.nonce,
             key_id=plan.key_id,
+            intro=plan.intro if sending else "",
+            findings=list(plan.findings),
         )
     ).inserted_primary_key[0]  # type: ignore[index]  # a single insert always has one
     if sending:
@@ -166,8 +198,13 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
         planned = _insert_deliveries(connection, plan, edition_id, ids)
         connection.execute(update(editions).where(editions.c.id == edition_id).values(planned=planned))
         _settle_earlier(connection, plan, edition_id)
+    elif any(share.held_back for share in plan.shares):
+        _insert_deliveries(connection, plan, edition_id, [])  # none; but where their newcomers begin is remembered
+    if plan.state is EditionState.RUNNING:
+        # Of a held edition, which may never go out, they are spent when it is released.
         given = {seq for variant in plan.variants for seq in variant.articles}
         article_store.unpin_given(connection, given, plan.cadence)
+        drafts.drop(connection, plan.cadence)
     return by_id(connection, edition_id)
 
 

@@ -161,6 +161,7 @@ class EditionDraftRow(SQLModel, table=True):
 class EditionRow(SQLModel, table=True):
     """One digest of one cadence for one period. `hi` is NULL only where a first edition was held back.
 
+    `since`: of a cadence's first edition, held back or not, the oldest date that counts; no two cadences share one.
     `intro`: the editor's words, Markdown. `findings`: what lint found, a sentence each.
     """
 
@@ -177,6 +178,7 @@ class EditionRow(SQLModel, table=True):
     done_at: datetime | None = Field(default=None, sa_type=Instant)
     lo: int | None = Field(default=None, sa_type=Key)
     hi: int | None = Field(default=None, sa_type=Key)
+    since: datetime | None = Field(default=None, sa_type=Instant)
     planned: int = 0
     nonce: str = ""
     key_id: str = ""

@@ -18,7 +18,9 @@ WELL = {
     "articles list": ("articles", "list"),
     "articles show": ("articles", "show", "1"),
     "articles hide": ("articles", "hide", "1"),
+    "articles unhide": ("articles", "unhide", "1"),
     "articles pin": ("articles", "pin", "1"),
+    "articles unpin": ("articles", "unpin", "1"),
     "subscribers add": ("subscribers", "add", "new@example.com", "--cadence", "daily", "--confirmed", "--consent", "x"),
     "subscribers set": ("subscribers", "set", "ann@example.com", "--cadence", "daily"),
     "subscribers import": ("subscribers", "import", "readers.csv", "--confirmed", "--consent", "x"),
@@ -30,7 +32,11 @@ WELL = {
     "preview": ("preview", "--cadence", "weekly", "--now", MONDAY),
     "editions list": ("editions", "list"),
     "editions show": ("editions", "show", "1"),
+    "editions send": ("editions", "send", "1"),
+    "editions skip": ("editions", "skip", "2"),
+    "editions draft": ("editions", "draft", "--cadence", "weekly", "--intro", "Hello", "--now", MONDAY),
     "verify": ("verify",),
+    "messages check": ("messages", "check"),
 }
 WRONG = {
     "init": ("--config", "other.toml", "init", "--url", "x"),
@@ -50,6 +56,9 @@ WRONG = {
     "send": ("send", "--cadence", "hourly"),
     "preview": ("preview",),
     "editions show": ("editions", "show", "9"),
+    "editions send": ("editions", "send", "9"),
+    "editions skip": ("editions", "skip", "1"),
+    "editions draft": ("editions", "draft", "--cadence", "weekly", "--order", "1,9"),
     "no such command": ("frobnicate",),
     "no such option": ("verify", "--nope"),
 }
@@ -65,6 +74,10 @@ def busy(site, relay) -> Site:
     site.write("feed.xml", rss(("f", "")))
     site.did("feeds", "add", "feed.xml")
     site.did("send", "--cadence", "weekly", "--now", MONDAY)
+    site.join("dan", cadence="daily")
+    site.publish({"id": "two", "published": "2026-11-23T05:00Z"})
+    site.ask("UPDATE articles SET storm = 1 WHERE guid = 'two'")
+    assert site.run("send", "--cadence", "daily", "--now", MONDAY).code == 1  # held
     return site
 
 

@@ -160,3 +160,32 @@ def test_verify_finds_what_breaks_a_promise(ready, relay, harm):
     shown = ready.json("verify", code=1)
     assert shown["ok"] is False
     assert [check for check in shown["checks"] if not check["holds"] and check["found"]]
+
+
+def test_the_variants_of_an_edition_are_counted_with_their_readers_and_cost(site, relay):
+    site.configure('[topics]\nheart = "Heart"\nlungs = "Lungs"')
+    site.publish({"id": "h", "topics": ["heart"]}, {"id": "l", "topics": ["lungs"]}, "both")
+    site.join("ann", "bob", topics="heart")
+    site.join("cid", topics="lungs")
+    site.join("dan")
+    site.join("eve", topics="heart,lungs")  # the same articles as dan
+
+    before = site.json("preview", "--cadence", "weekly", "--variants", "--now", MONDAY)
+    assert sorted((one["readers"], one["articles"]) for one in before["variants"]) == [(1, 2), (2, 2), (2, 3)]
+    assert before["readers"] == 5
+    assert before["milliseconds"] > 0
+    assert all(one["bytes"] > 1000 for one in before["variants"])
+    assert "3 variants for 5 readers." in site.did("preview", "--cadence", "weekly", "--variants", "--now", MONDAY).out
+
+    site.did("send", "--cadence", "weekly", "--now", MONDAY)
+    after = site.json("preview", "--cadence", "weekly", "--variants", "--now", MONDAY)
+    assert (before["frozen"], after["frozen"]) == (False, True)
+    assert sorted((one["readers"], one["subject"]) for one in after["variants"]) == sorted(
+        (one["readers"], one["subject"]) for one in before["variants"]
+    )
+
+
+def test_variants_of_nothing_are_none(site):
+    assert site.json("preview", "--cadence", "weekly", "--variants", "--now", MONDAY)["variants"] == []
+    assert "nothing new" in site.did("preview", "--cadence", "weekly", "--variants", "--now", MONDAY).out
+    assert site.run("preview", "--cadence", "weekly", "--variants", "--as", "a@b.example").code == 2

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from datetime import date
 
 import pytest
 
@@ -7,14 +6,6 @@ from mailer.core.article import Picture
 from mailer.core.digest import headers_of, lay_out
 from mailer.core.link import web_address
 from mailer.core.script import script_of
-from mailer.core.words import (
-    asked_for,
-    cadence_label,
-    date_in_words,
-    minutes_in_words,
-    period_in_words,
-    since_in_words,
-)
 from tests.mail.samples import DRAFTS, ODD_TITLES, PICTURE, SITE, digest
 
 LEAD = DRAFTS[0]
@@ -22,44 +13,6 @@ LEAD = DRAFTS[0]
 
 def lead_of(**changes):
     return lay_out(digest(replace(LEAD, **changes))).lead
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "words"),
-    [
-        (date(2026, 11, 23), date(2026, 11, 23), "Monday 23 November"),
-        (date(2026, 11, 16), date(2026, 11, 22), "16–22 November"),
-        (date(2026, 11, 30), date(2026, 12, 6), "30 November – 6 December"),
-        (date(2025, 12, 22), date(2026, 1, 4), "22 December 2025 – 4 January 2026"),
-        (date(2026, 11, 1), date(2026, 11, 30), "November 2026"),
-        (date(2024, 2, 1), date(2024, 2, 29), "February 2024"),
-        (date(2026, 12, 1), date(2026, 12, 31), "December 2026"),
-        (date(2026, 11, 1), date(2026, 11, 29), "1–29 November"),
-    ],
-)
-def test_a_period_in_words(first, last, words):
-    assert period_in_words(first, last) == words
-
-
-@pytest.mark.parametrize(
-    ("cadence", "label", "asked"),
-    [
-        ("weekly", "Weekly", "a weekly digest"),
-        ("daily", "Daily", "a daily digest"),
-        ("weekend_news", "Weekend news", "the weekend news digest"),
-        ("IVF-monthly", "IVF monthly", "the IVF monthly digest"),
-    ],
-)
-def test_a_cadence_in_words(cadence, label, asked):
-    assert cadence_label(cadence) == label
-    assert asked_for(cadence) == asked
-
-
-def test_days_and_minutes_in_words():
-    assert date_in_words(date(2026, 10, 3)) == "3 October 2026"
-    assert since_in_words(date(2026, 10, 3)) == "on 3 October 2026"
-    assert minutes_in_words(2) == "2 min read"
-    assert minutes_in_words(0) == ""
 
 
 def test_the_subject_is_the_headline_of_the_lead_cut_at_a_word():

@@ -2,6 +2,7 @@ import email
 import email.policy
 import quopri
 import re
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -186,10 +187,19 @@ def test_a_compiled_mail_is_the_same_after_the_database(subject, text):
     assert len(mail.segments) == len(mail.slots) + 1
 
 
-@pytest.mark.parametrize("stored", [b"", b"\x02abc", b"\x01abc", b"x"])
+@pytest.mark.parametrize("stored", [b"", b"\x03abc", b"\x02abc", b"\x01abc", b"x"])
 def test_a_stored_mail_that_cannot_be_read_says_so(stored):
     with pytest.raises(StoreError, match="stored mail"):
         Compiled.unpack(stored)
+
+
+def test_a_mail_that_was_stored_before_mails_had_a_language_is_read():
+    old = b"\x01" + zlib.compress(b'{"slots": ["to"], "sizes": [4, 2]}\nTo: \r\n')
+    assert Compiled.unpack(old) == Compiled((b"To: ", b"\r\n"), ("to",), "")
+
+
+def test_a_compiled_mail_knows_its_language():
+    assert compiled().language == "en"
 
 
 def test_a_stored_mail_cut_short_says_so():

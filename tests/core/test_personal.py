@@ -34,9 +34,8 @@ ANN = Claimed(
 
 @pytest.fixture(scope="module")
 def compiled() -> Compiled:
-    words = (
-        f"Leave: {slot_mark(MARK, 'leave')}\nManage: {slot_mark(MARK, 'manage')}\nYou asked {slot_mark(MARK, 'since')}."
-    )
+    leave, manage, since = (slot_mark(MARK, slot) for slot in ("leave", "manage", "since"))
+    words = f"Leave: {leave}\nManage: {manage}\nYou asked on {since}."
     return compile_mail(
         headers=Headers(
             "Mia", "digest@site.example", "Mia", "digest.site.example", "https://m.example", ("a", "b", "c")
@@ -93,7 +92,18 @@ def test_two_readers_share_nothing_that_is_theirs(compiled):
 
 def test_a_test_copy_names_today(compiled):
     data = stationery(NEW).write(replace(ANN, edition=None, subscriber=0, joined_at=None, key_id=""), compiled).data
-    assert b"on 23 November 2026" in data
+    assert b"on=20=\r\n23 November 2026" in data
+
+
+def test_the_date_is_in_the_language_of_the_mail(compiled):
+    german = Compiled.unpack(replace(compiled, language="de").pack())
+    assert b"on=20=\r\n3. Oktober 2026" in stationery(OLD).write(ANN, german).data
+
+
+def test_a_mail_that_was_packed_before_there_were_languages_reads_as_it_did_then(compiled):
+    """Format 01 left the 'on' to the slot; such a mail may wait in the ledger while the program is replaced."""
+    data = stationery(OLD).write(ANN, replace(compiled, language="")).data
+    assert b"You asked on=20=\r\non 3 October 2026" in data
 
 
 def test_the_domain_of_a_message_id_is_ascii(compiled):

@@ -15,6 +15,7 @@ from mailer.core.selection import (
     Window,
     arrange,
     concerns,
+    first_since,
     is_in,
     listed,
     own_window,
@@ -113,6 +114,23 @@ def test_a_cadences_own_window_begins_where_its_last_edition_ended():
     assert own_window(7, 20, NOON) == Window(7, 20)
     assert own_window(0, 20, NOON) == Window(0, 20)
     assert own_window(None, 20, NOON) == Window(0, 20, NOON)
+
+
+def test_first_editions_have_beginnings_of_their_own():
+    moment = timedelta(milliseconds=1)
+    assert first_since("weekly", NOON, {}) == NOON
+    assert first_since("weekly", NOON, {NOON: "daily"}) == NOON - moment
+    assert first_since("weekly", NOON, {NOON: "daily", NOON - moment: "monthly"}) == NOON - 2 * moment
+    # held back before: its articles stay
+    assert first_since("weekly", NOON, {NOON: "daily", NOON - timedelta(days=7): "weekly"}) == NOON - timedelta(days=7)
+
+
+def test_dates_are_past_for_who_comes_from_a_first_edition_that_was_held_back():
+    late = [article(1, hours=-5), article(2, hours=5), article(3, hours=-5), article(4, hours=5)]
+    found = arranged([group(0, newcomers=True, since=NOON)], late, previous_hi=2)
+    assert sorted(seqs(found.batches[0].pick)) == [2, 3, 4]
+    found = arranged([group(0, newcomers=True, since=NOON)], late, previous_hi=None, own=Window(0, 4, NOON))
+    assert sorted(seqs(found.batches[0].pick)) == [2, 4]
 
 
 # --- topics

@@ -1,6 +1,8 @@
 """Planning: which edition is due, and what each reader gets. Word for word by what was decided about windows."""
 
 import asyncio
+import secrets
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +10,8 @@ from sqlalchemy import select, update
 
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
-from mailer.flows.planning import look_ahead
+from mailer.flows import editing
+from mailer.flows.planning import look_ahead, plan
 from mailer.flows.planning.composing import Issue
 from mailer.store import articles as article_store
 from mailer.store import editions as edition_store
@@ -225,6 +228,39 @@ async def test_what_is_older_than_the_first_try_of_a_first_edition_stays_out(dat
     assert (await make_edition(database, shy)).held_back
     await publish(database, "b", published=MONDAY + 5 * DAY)
     assert each(await issue(database, shy, MONDAY + WEEK)) == {"ann": {"a", "b"}}
+
+
+async def test_first_editions_that_go_back_to_the_same_instant_are_told_apart(database):
+    """Wes missed the weekly's first; the daily's, a day after its own, goes back just as far and ends elsewhere."""
+    await publish(database, "x", published=MONDAY - 7 * DAY)
+    await join(database, "dan", pace="daily")
+    await issue(database, "daily", MONDAY - 6 * DAY)
+    await publish(database, "older than that", published=MONDAY - 20 * DAY)
+    await publish(database, "a")
+    await join(database, "wes", "ann")
+    assert set((await issue(database, "weekly", wes="failed"))["wes"]) == {"x", "a"}
+    daily, weekly = await database.read(edition_store.first_sinces)
+    assert daily - weekly == timedelta(milliseconds=1)
+    await publish(database, "late", published=MONDAY - 20 * DAY)
+    assert set((await issue(database, "weekly", MONDAY + WEEK))["wes"]) == {"x", "a", "late"}
+
+
+async def test_who_was_held_back_with_a_first_edition_gets_what_comes_backdated_at_another_pace(database):
+    """Dates count in a cadence's first edition; the daily has had its own."""
+    (x,) = await publish(database, "x")
+    await join(database, "dan", pace="daily")
+    await issue(database, "daily", MONDAY - DAY)
+    await database.write(article_store.hide, x)
+    await publish(database, "a")
+    await join(database, "bob")
+    assert (await make_edition(database, cadence(min_articles=2))).held_back
+    assert await issue(database, "daily") == {"dan": ["a"]}
+    await change(database, "bob", cadence="daily")
+    await publish(database, "late", published=MONDAY - 99 * DAY)
+    got = await issue(database, "daily", MONDAY + DAY, bob="failed")
+    assert set(got["bob"]) == {"a", "late"}
+    await publish(database, "b", published=MONDAY + DAY)
+    assert each(await issue(database, "daily", MONDAY + 2 * DAY)) == {"dan": {"b"}, "bob": {"a", "late", "b"}}
 
 
 # --- windows
@@ -474,6 +510,25 @@ async def test_too_few_articles_wait_for_the_next_edition(database):
     assert each(await issue(database, shy, MONDAY + 2 * WEEK)) == {"ann": {"c", "d"}, "bob": {"c", "d"}}
 
 
+@pytest.mark.parametrize("before", [[], ["x", "y"]])
+async def test_what_was_held_back_goes_with_a_newcomer_to_another_pace(database, before):
+    """`before`: articles of an earlier edition, or there was none."""
+    shy = cadence(min_articles=2)
+    await join(database, "dan", pace="daily")
+    if before:
+        await join(database, "ann")
+        await publish(database, *before)
+        await issue(database, shy, MONDAY - WEEK)
+    await join(database, "bob")
+    await publish(database, "a", published=MONDAY - 5 * DAY)
+    assert (await make_edition(database, shy)).held_back
+    await issue(database, "daily")
+    await change(database, "bob", cadence="daily")
+    await publish(database, "b", published=MONDAY)
+    got = await issue(database, "daily", MONDAY + DAY)
+    assert set(got["bob"]) == {"a", "b"}
+
+
 async def test_who_has_too_few_waits_while_others_are_served(database):
     shy = cadence(min_articles=2)
     await join(database, "ann")
@@ -697,3 +752,29 @@ def test_an_edition_planned_days_late_says_that_it_covers_until_today():
     monday = MONDAY.date()
     assert on_time.covers == (monday - timedelta(days=7), monday - timedelta(days=1))
     assert late.covers == (monday - timedelta(days=7), monday + timedelta(days=5))
+
+
+async def test_a_draft_that_is_changed_while_planning_is_in_the_edition_as_it_was_changed(database, database_path):
+    await publish(database, "one")
+    await join(database, "ann")
+    await editing.keep_draft(database, "weekly", now=MONDAY, intro="first")
+
+    def change_meanwhile() -> str:
+        """Called between the look and the write."""
+        with sqlite3.connect(database_path) as connection:
+            connection.execute("UPDATE edition_drafts SET intro = 'second', changed_at = 1")
+        connection.close()
+        return secrets.token_hex(16)
+
+    made = await plan(
+        database,
+        cadence("weekly"),
+        now=MONDAY,
+        composer=composer(),
+        keys=(KEY,),
+        draw=change_meanwhile,
+        max_age=DAY,
+    )
+
+    assert made.edition is not None
+    assert made.edition.intro == "second"

@@ -21,6 +21,7 @@ from sqlalchemy import create_engine
 from mailer.errors import SchemaError, StoreError
 from mailer.store import articles, editions, feeds, schema
 from mailer.store.database import Database, make_engine, parse_url
+from mailer.store.instant import to_moment
 from mailer.store.tables import metadata
 from mailer.store.upgrade import configuration, upgrade
 
@@ -116,6 +117,8 @@ def test_a_database_of_the_first_version_keeps_what_it_has(tmp_path):
         "known, pins) VALUES (1, 'feed:1', 'g', 'T', 'https://www.x.example/t/', '', '', '[]', '', 0, 0, 0, '[]')",
         "INSERT INTO editions (cadence, period, state, reason, due_at, planned_at, planned, nonce, key_id) "
         "VALUES ('daily', '2026-11-23', 'done', '', 0, 0, 0, '', '')",
+        "INSERT INTO variants (edition_id, lo, since, language, articles, more, subject, content) "
+        "VALUES (1, 0, 5000, 'en', '[]', 0, '', '')",
     )
     assert upgrade(f"sqlite:///{path}") == ("0001", schema.HEAD)
     with Database(f"sqlite:///{path}") as database:
@@ -125,6 +128,7 @@ def test_a_database_of_the_first_version_keeps_what_it_has(tmp_path):
         again = replace(article.draft, guid="of another feed", link="http://x.example/t?utm_source=rss")
         assert asyncio.run(database.write(articles.take_in, "feed:2", [(again, False)])) == (0, 0)
     assert (feed.title, article.draft.title, edition.period, edition.findings) == ("X", "T", "2026-11-23", ())
+    assert edition.since == to_moment(5000)  # of a cadence's first edition, where only its variants had it
 
 
 # --- what is refused, with what to do

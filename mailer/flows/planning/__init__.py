@@ -5,17 +5,32 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailer.core.cadence import Cadence
+from mailer.core.delivery import HoldReason
 from mailer.core.selection import Arrangement
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
 from mailer.flows.planning.composing import Composer, Issue, compose
 from mailer.flows.planning.preview import Preview, preview, queue_test_copy
-from mailer.flows.planning.prospect import Prospect, look_ahead
+from mailer.flows.planning.prospect import Prospect, coming, look_ahead
+from mailer.flows.planning.specimens import Specimen, frozen_specimens, specimens
 from mailer.store import plans
 from mailer.store.database import Database
 from mailer.store.editions import Edition
 
-__all__ = ["Composer", "Planned", "Preview", "Prospect", "look_ahead", "plan", "preview", "queue_test_copy"]
+__all__ = [
+    "Composer",
+    "Planned",
+    "Preview",
+    "Prospect",
+    "Specimen",
+    "coming",
+    "frozen_specimens",
+    "look_ahead",
+    "plan",
+    "preview",
+    "queue_test_copy",
+    "specimens",
+]
 
 _TRIES = 5
 
@@ -57,8 +72,8 @@ async def plan(
         intent = _intent(prospect, arrangement, now, composer, keys, draw(), max_age)
         try:
             made = await database.write(plans.write, intent)
-        except plans.AudienceChanged:
-            continue  # somebody subscribed between the look and the write
+        except plans.Outdated:
+            continue  # somebody subscribed, or the editor wrote, between the look and the write
         if made is not None:
             held_back = not arrangement.batches and any(share.held_back for share in arrangement.shares)
             return Planned(made, True, *outcome, held_back=held_back)
@@ -75,8 +90,12 @@ def _intent(
     max_age: timedelta,
 ) -> plans.Plan:
     """Everything that is frozen with the edition."""
-    issue = Issue.of(prospect.cadence, prospect.due, now, nonce)
-    composed = [compose(composer, batch, issue, number=number) for number, batch in enumerate(arrangement.batches)]
+    issue = Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro)
+    # One at a time, and only what is kept of it: 500 variants would be a lot of HTML.
+    frozen = tuple(
+        compose(composer, batch, issue, number=number).variant() for number, batch in enumerate(arrangement.batches)
+    )
+    storm = any(batch.pick.doubtful for batch in arrangement.batches)
     return plans.Plan(
         cadence=prospect.cadence.name,
         period=prospect.period,
@@ -86,8 +105,12 @@ def _intent(
         retry_until=now + max_age,
         lo=arrangement.lo,
         hi=arrangement.hi,
+        since=arrangement.since,
         nonce=nonce,
         key_id=key_id(keys[-1]),
-        variants=tuple(item.variant() for item in composed),
+        variants=frozen,
         shares=arrangement.shares,
+        intro=prospect.intro,
+        held=HoldReason.GUID_STORM if storm else "",
+        draft=prospect.draft.changed_at if prospect.draft else None,
     )

@@ -13,9 +13,6 @@ from mailer.core.subscription import mail_language
 from mailer.store.editions import Variant
 from mailer.templating import Rendered, Templates
 
-LANGUAGES = frozenset({"en"})
-"""The languages that mails are written in."""
-
 
 @dataclass(frozen=True, slots=True)
 class Composer:
@@ -27,26 +24,30 @@ class Composer:
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
-        return mail_language(wanted, self.site.language, LANGUAGES)
+        return mail_language(wanted, self.site.language, self.templates.languages)
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Which edition a mail belongs to. `nonce`: at least 32 hexadecimal digits that nobody could foresee."""
+    """Which edition a mail belongs to. `nonce`: at least 32 hexadecimal digits that nobody could foresee.
+
+    `intro`: the editor's words, Markdown, or ''.
+    """
 
     cadence: str
     period: str
     covers: tuple[date, date]
     date: datetime
     nonce: str
+    intro: str = ""
 
     @classmethod
-    def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str) -> Self:
+    def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str, intro: str = "") -> Self:
         """The edition of a due instant, written now. Where that is days later, it covers what came until today."""
         first, last = cadence.covers(due)
         today = now.astimezone(cadence.zone).date()
         late = today > due.astimezone(cadence.zone).date()
-        return cls(cadence.name, cadence.period_of(due), (first, today if late else last), now, nonce)
+        return cls(cadence.name, cadence.period_of(due), (first, today if late else last), now, nonce, intro)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Composed:
             more=pick.more,
             subject=self.rendered.subject,
             content=self.compiled.pack(),
+            related=tuple(article.seq for article in self.batch.related),
         )
 
 
@@ -82,6 +84,8 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         more=batch.pick.more,
         language=batch.language,
         topics=composer.topics,
+        intro=issue.intro,
+        related=batch.related,
     )
     mark = f"{issue.nonce[:24]}{number:08d}"
     rendered = composer.templates.render_digest(digest, mark=mark)

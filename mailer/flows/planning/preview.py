@@ -10,22 +10,17 @@ from mailer.core.cadence import Cadence
 from mailer.core.delivery import Claimed
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
-from mailer.core.selection import Batch, Group, Pick, Window
-from mailer.core.subscription import Subscriber
-from mailer.core.tokens import key_id
+from mailer.core.selection import Batch, Pick, Window
 from mailer.errors import InputError, NotFound
 from mailer.flows.planning.composing import Composer, Issue, compose
-from mailer.flows.planning.prospect import Prospect, look_ahead
+from mailer.flows.planning.prospect import EVERYONE, Prospect, look_ahead
+from mailer.flows.planning.specimens import sample_claim, specimen_claim
 from mailer.store import articles, editions, outbox, stats, subscribers
 from mailer.store.database import Database
 from mailer.store.editions import Edition, Variant
 
-SAMPLE = "reader@example.com"
-"""Stands in the To header where no reader is named."""
 TEST_AGE = timedelta(minutes=15)
 """How long a test copy may wait for a relay that is down: later nobody wants it any more."""
-EVERYONE = Group(None, None, newcomers=True, interest_set=1, topics=(), language="", readers=0)
-"""A reader of the future, for a site that has none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +63,8 @@ async def preview(
     batch = await _batch(database, prospect, composer, now, reader)
     if batch is None:
         return None
-    composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce))
-    mail = stationery.write(_sample(known, nonce, keys, now), composed.compiled)
+    composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro))
+    mail = stationery.write(sample_claim(known, nonce, keys, now), composed.compiled)
     pick = batch.pick
     return Preview(mail, composed.rendered.subject, len(pick.articles), pick.more, prospect.period, frozen=False)
 
@@ -93,7 +88,7 @@ async def queue_test_copy(
     if batch is None:
         return None
     nonce = draw()
-    composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce), test=True)
+    composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro), test=True)
 
     def write(connection: Connection) -> int:
         variant = editions.add_variant(connection, composed.variant(), None)
@@ -122,9 +117,10 @@ async def _batch(
 async def _thawed(database: Database, variant: Variant) -> Batch:
     """A frozen variant's articles as they are now, to be rendered anew."""
     found = await database.read(articles.by_seq, variant.articles)
+    related = await database.read(articles.by_seq, variant.related)
     if not found:
         raise InputError("The articles of this edition are no longer in the database.")
-    return Batch(Pick(tuple(found), variant.more), Window(0, 0), variant.language, 0)
+    return Batch(Pick(tuple(found), variant.more), Window(0, 0), variant.language, 0, tuple(related))
 
 
 def _frozen(connection: Connection, edition: Edition, reader: str | None) -> tuple[Variant, Claimed] | None:
@@ -137,25 +133,4 @@ def _frozen(connection: Connection, edition: Edition, reader: str | None) -> tup
         return None
     readers = stats.readers_by_variant(connection, edition.id)
     variant = max(kept.values(), key=lambda item: readers.get(item.id, 0))
-    return variant, _claimed(None, edition.nonce, edition.key_id, edition.planned_at, variant.id)
-
-
-def _sample(known: Subscriber | None, nonce: str, keys: Sequence[str], now: datetime) -> Claimed:
-    return _claimed(known, nonce, key_id(keys[-1]), now, 0)
-
-
-def _claimed(known: Subscriber | None, nonce: str, key: str, now: datetime, variant: int) -> Claimed:
-    return Claimed(
-        id=0,
-        edition=None,
-        variant=variant,
-        subscriber=known.id if known else 0,
-        generation=known.generation if known else 0,
-        address=known.email if known else SAMPLE,
-        joined_at=known.joined_at if known else None,
-        attempts=0,
-        waits=0,
-        expires_at=now,
-        nonce=nonce,
-        key_id=key,
-    )
+    return variant, specimen_claim(None, edition.nonce, edition.key_id, edition.planned_at, variant.id)

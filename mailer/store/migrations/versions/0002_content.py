@@ -41,6 +41,11 @@ def upgrade() -> None:
     )
     op.add_column("editions", sa.Column("intro", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.add_column("editions", sa.Column("findings", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("editions", sa.Column("since", Instant(), nullable=True))
+    op.execute(
+        "UPDATE editions SET since = (SELECT min(v.since) FROM variants v WHERE v.edition_id = editions.id) "
+        "WHERE lo IS NULL"
+    )
     op.add_column("variants", sa.Column("related", sa.JSON(), nullable=False, server_default="[]"))
 
 

@@ -1,13 +1,16 @@
 """Templates: our own and the operator's in front of them, from a digest to finished HTML and text.
 
 A mail is a folder `email/<mail>/` of `subject.txt`, `body.html` and `body.txt`. Templates run in Jinja's sandbox,
-what they show of others is escaped, and a name that isn't there is an error, not an empty place.
+what they show of others is escaped, and a name that isn't there is an error, not an empty place. Each mail has one
+language; its own sentences are English, `_("…")`, and come out of that language's catalogue.
 """
 
 import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -18,17 +21,19 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mailer.core.catalogue import faults, missing
 from mailer.core.colour import DARK, LIGHT, with_accent
 from mailer.core.digest import Digest, lay_out
 from mailer.core.message import BODY_SLOTS, slot_mark
-from mailer.core.text import first_strong, wrap
+from mailer.core.text import columns, first_strong, wrap
+from mailer.core.words import Words, date_in_words
 from mailer.errors import Refused, TemplateError
+from mailer.templating import catalogues, extraction, sentences
 
 COLUMNS = 72  # of the text part
 # An opening tag as css-inline writes it: values in double quotes, where it leaves < and > bare. HTML allows that,
 # but mail programs cut at conditional comments and filters at tags wherever they see one.
 _TAG = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[^\s=\"<>]+(?:=\"[^\"]*\")?)+)\s*>")
-_SINCE_COLUMNS = len("on 30 September 2026")
 
 
 def _https_or_nothing(url: str) -> str:
@@ -53,7 +58,8 @@ class ThemeOptions(BaseModel):
     )
     templates: Path | None = Field(
         default=None,
-        description="Folder whose files replace ours of the same name, such as email/digest/body.html.",
+        description="Folder whose files replace ours of the same name, such as email/digest/body.html. Sentences of "
+        "its own are translated by locale/<language>/LC_MESSAGES/mailer.po in it.",
     )
 
 
@@ -77,6 +83,9 @@ class Templates:
                 raise TemplateError(f"theme.templates: {options.templates} is not a folder.")
             folders.insert(0, options.templates)
         self._folders = tuple(folders)
+        self._catalogues = (*(folder / "locale" for folder in folders[:-1]), catalogues.OURS)
+        self.languages = catalogues.tags(self._catalogues)
+        self._words: dict[str, Words] = {}
         self._theme = {
             "light": with_accent(LIGHT, options.accent),
             "dark": with_accent(DARK, options.accent),
@@ -90,6 +99,7 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"wrap": _wrap, "direction": first_strong}
+        sentences.install(self._environment)
         self._inliner = CSSInliner(
             keep_style_tags=True,
             remove_inlined_selectors=True,
@@ -98,23 +108,43 @@ class Templates:
             minify_css=True,
         )
 
+    def words(self, language: str) -> Words:
+        """The words of one of `languages`, or English. Raises TemplateError where its catalogue is broken."""
+        if language not in self._words:
+            known = language if language in self.languages else catalogues.SOURCE
+            self._words[language] = catalogues.words_of(known, self._catalogues)
+        return self._words[language]
+
+    def untranslated(self, language: str) -> tuple[int, list[str]]:
+        """How many sentences there are to say in a language, and what is wrong with how it says them: where, what.
+
+        An operator's templates count, and their own catalogues. Raises TemplateError where a file can't be read.
+        """
+        own = [folder for folder in self._folders if folder != _our_folder()]
+        ours = extraction.sentences_of_rules() + extraction.sentences_of_templates(_our_folder())
+        theirs = [sentence for folder in own for sentence in extraction.sentences_of_templates(folder)]
+        everything = {sentence.key: sentence for sentence in [*theirs, *ours]}
+        read = {path: catalogues.read_catalogue(path) for path in catalogues.files(language, self._catalogues)}
+        found = list(missing(read.values(), everything.values(), language))
+        for path, catalogue in read.items():
+            wanted = ours if path.is_relative_to(catalogues.OURS) else everything.values()
+            found += faults(catalogue, wanted, str(path))
+        return len(everything), found
+
     def render_digest(self, digest: Digest, *, mark: str) -> Rendered:
         """The digest as subject, HTML and text, with marks for the slots `leave`, `manage` and `since`.
 
         Raises TemplateError with file and line where a template is broken, Refused where an article has `mark` in it.
         """
-        page = lay_out(digest)
+        words = self.words(digest.language)
+        page = lay_out(digest, words)
         # An article that could foresee the mark could place another reader's link; a new mark ends that.
         if mark.casefold() in repr(page).casefold():
             raise Refused(
                 "An article of this digest has the mark of a reader's values in it; compile with another mark."
             )
-        context = {
-            **self._theme,
-            "page": page,
-            "mark": mark,
-            **{slot: slot_mark(mark, slot) for slot in BODY_SLOTS},
-        }
+        slots = {slot: slot_mark(mark, slot) for slot in BODY_SLOTS}
+        context = {**self._theme, "page": page, "words": words, "mark": mark, "marks": tuple(slots.values()), **slots}
         return Rendered(
             subject=" ".join(self._render("email/digest/subject.txt", context).split()),
             preheader=page.preheader,
@@ -154,7 +184,7 @@ class Templates:
 
 def _our_folder() -> Path:
     """Inside the package in a wheel, at the top of the tree in a checkout."""
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent
     inside = here / "templates"
     return inside if inside.is_dir() else here.parent / "templates"
 
@@ -162,8 +192,14 @@ def _our_folder() -> Path:
 @pass_context
 def _wrap(context: Context, text: str, first: str = "", rest: str = "") -> str:
     """Lines of at most 72 columns. A date that comes later takes as much room as the longest date."""
-    since, stand_in = context["since"], "\x00" * _SINCE_COLUMNS
+    since, stand_in = context["since"], "\x00" * _longest_date(context["words"].language)
     return wrap(text.replace(since, stand_in), COLUMNS, first=first, rest=rest).replace(stand_in, since)
+
+
+@lru_cache(maxsize=64)
+def _longest_date(language: str) -> int:
+    """The columns of the longest date of a year."""
+    return max(columns(date_in_words(date(2026, month, 28), language)) for month in range(1, 13))
 
 
 def _tidy(text: str) -> str:

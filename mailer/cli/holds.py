@@ -1,0 +1,28 @@
+"""An edition that is held, in words: why it waits, and the commands that let it go or refuse it."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mailer.core.delivery import HoldReason
+
+if TYPE_CHECKING:
+    from mailer.store.editions import Edition
+
+_WHY = {
+    HoldReason.GUID_STORM: "a feed changed the ids of all its articles, so what looks new here may be old",
+    HoldReason.LINT: "lint found an error in it",
+}
+
+
+def why_held(edition: "Edition") -> str:
+    """'held: lint found an error in it'."""
+    return f"held: {_WHY[HoldReason(edition.reason)]}" if edition.reason in _WHY else "held"
+
+
+def held_in_words(editions: "Iterable[Edition]") -> "Iterable[str]":
+    """For each held edition why it waits, what was found, and what to do."""
+    for edition in editions:
+        yield f"{edition.cadence} {edition.period} is {why_held(edition)}. Nothing of it is sent before you say so:"
+        yield f"  look    mailer editions show {edition.id}"
+        yield f"  send    mailer editions send {edition.id}"
+        yield f"  refuse  mailer editions skip {edition.id}"

@@ -1,0 +1,92 @@
+"""Every variant of an edition as one of its readers gets it: for previews, for the gate, and to see what they cost."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from mailer.core.delivery import Claimed
+from mailer.core.message import Compiled, Mail
+from mailer.core.personal import Stationery
+from mailer.core.subscription import Subscriber
+from mailer.core.tokens import key_id
+from mailer.flows.planning.composing import Composer, Issue, compose
+from mailer.flows.planning.prospect import Prospect
+from mailer.store import editions, stats
+from mailer.store.editions import Edition
+
+SAMPLE = "reader@example.com"
+"""Stands in the To header where no reader is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """One variant of an edition as a reader of it gets it. `mail`: its bytes for a sample reader."""
+
+    readers: int
+    language: str
+    subject: str
+    articles: int
+    more: int
+    mail: Mail
+
+
+def specimens(
+    prospect: Prospect, *, now: datetime, composer: Composer, stationery: Stationery, keys: Sequence[str], nonce: str
+) -> Iterator[Specimen]:
+    """Every variant that planning would make, composed one after the other, so that each one's cost shows.
+
+    Raises TemplateError.
+    """
+    issue = Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro)
+    sample = sample_claim(None, nonce, keys, now)
+    for number, batch in enumerate(prospect.arrangement.batches if prospect.arrangement else ()):
+        composed = compose(composer, batch, issue, number=number)
+        pick = composed.batch.pick
+        yield Specimen(
+            readers=batch.readers,
+            language=batch.language,
+            subject=composed.rendered.subject,
+            articles=len(pick.articles),
+            more=pick.more,
+            mail=stationery.write(sample, composed.compiled),
+        )
+
+
+def frozen_specimens(connection: Connection, edition: Edition, stationery: Stationery) -> Iterator[Specimen]:
+    """Every variant of an edition that is made, as it goes out."""
+    readers = stats.readers_by_variant(connection, edition.id)
+    for variant in editions.variants_of(connection, edition.id):
+        sample = specimen_claim(None, edition.nonce, edition.key_id, edition.planned_at, variant.id)
+        yield Specimen(
+            readers=readers.get(variant.id, 0),
+            language=variant.language,
+            subject=variant.subject,
+            articles=len(variant.articles),
+            more=variant.more,
+            mail=stationery.write(sample, Compiled.unpack(variant.content)),
+        )
+
+
+def sample_claim(known: Subscriber | None, nonce: str, keys: Sequence[str], now: datetime) -> Claimed:
+    """A delivery to this reader, or to nobody in particular, of an edition that isn't planned."""
+    return specimen_claim(known, nonce, key_id(keys[-1]), now, 0)
+
+
+def specimen_claim(known: Subscriber | None, nonce: str, key: str, now: datetime, variant: int) -> Claimed:
+    """The same under the nonce and key of a certain edition."""
+    return Claimed(
+        id=0,
+        edition=None,
+        variant=variant,
+        subscriber=known.id if known else 0,
+        generation=known.generation if known else 0,
+        address=known.email if known else SAMPLE,
+        joined_at=known.joined_at if known else None,
+        attempts=0,
+        waits=0,
+        expires_at=now,
+        nonce=nonce,
+        key_id=key,
+    )

@@ -1,0 +1,224 @@
+"""What each reader is owed, reckoned article by article: a model of the promise that knows nothing of watermarks.
+
+A reader is owed every article from where they began. A digest settles what it was owed for when it was planned: what
+it shows and counts, and what was hidden or not of their topics then. If it doesn't come, all of it is owed as before.
+A digest that may have come (it is on the wire, or in doubt) is left out of the next one; if the next comes and the
+doubtful one is refused in the end, its articles are lost: only a doubt may cost anybody an article.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mailer.core.cadence import Cadence
+from mailer.core.delivery import GIVEN, UNFINISHED
+
+
+@dataclass(eq=False)
+class Piece:
+    """An article. `topics`: ids of this site's topics."""
+
+    seq: int
+    published: datetime | None
+    topics: frozenset[str]
+    known: bool
+    hidden: bool = False
+    pins: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Beginning:
+    """Where the articles of readers begin who were first due something together.
+
+    `after`: the articles up to this one were before their time. `since`: of a cadence's first edition, the oldest date
+    that counts; `dated`: up to which article dates count, None while that edition is still to come.
+    """
+
+    after: int
+    since: datetime | None = None
+    dated: int | None = None
+
+    def holds(self, piece: Piece, dated: int | None) -> bool:
+        if self.since is None or piece.published is None or piece.published >= self.since:
+            return True
+        return dated is not None and piece.seq > dated
+
+
+@dataclass(eq=False)
+class Parcel:
+    """One digest to one reader. `offered`: what it shows or counts. `settles`: what is not owed once it came.
+
+    `beside`: those that may have come when this was planned, so that their articles are not in it. `tried`: until when
+    at least a doubtful one is tried that was left out of a later one.
+    """
+
+    edition: int
+    offered: frozenset[int]
+    settles: frozenset[int]
+    beside: Sequence["Parcel"]
+    state: str = "pending"
+    reason: str = ""
+    doubts: int = 0
+    settled: datetime | None = None
+    tried: datetime | None = None
+    overtaken: bool = False
+
+    @property
+    def given(self) -> bool:
+        return self.state in GIVEN
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in UNFINISHED
+
+
+@dataclass(eq=False)
+class Reader:
+    """`owed`: articles that nothing has settled yet. `had`: shown or counted in what came. `lost`: to a doubt."""
+
+    name: str
+    interests: frozenset[str]
+    beginning: Beginning | None = None
+    owed: set[int] = field(default_factory=set)
+    had: set[int] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)
+    parcels: list[Parcel] = field(default_factory=list)
+
+    def wants(self, piece: Piece) -> bool:
+        return not self.interests or not piece.topics or bool(self.interests & piece.topics)
+
+    def perhaps_come(self) -> list[Parcel]:
+        """Digests whose articles are left out of the next one."""
+        return [
+            parcel
+            for parcel in self.parcels
+            if parcel.given or parcel.overtaken or any(o.given and parcel in o.beside for o in self.parcels)
+        ]
+
+    def settle(self) -> None:
+        """Draw the line under what has ended."""
+        for parcel in [one for one in self.parcels if one.ended and one.given]:
+            twice = self.had & parcel.offered
+            assert not twice, f"{self.name} has articles twice, the second time in {parcel.edition}: {sorted(twice)}"
+            self.had |= parcel.offered
+            self.owed -= parcel.settles
+            for other in parcel.beside:
+                other.overtaken = True
+            self.parcels.remove(parcel)
+        for parcel in [one for one in self.parcels if one.ended]:
+            if parcel.overtaken:
+                lost = f"{self.name} lost {sorted(parcel.offered)} of {parcel.edition}: {parcel.state} {parcel.reason}"
+                assert parcel.doubts, f"{lost} without a doubt"
+                assert parcel.reason != "superseded", f"{lost} by an edition without them"
+                if parcel.reason == "too_old" and parcel.tried and parcel.settled:
+                    assert parcel.settled >= parcel.tried, f"{lost} at {parcel.settled}, too early"
+                self.owed -= parcel.settles
+                self.lost |= parcel.offered - self.had
+                self.parcels.remove(parcel)
+            elif not any(parcel in other.beside for other in self.parcels):
+                self.parcels.remove(parcel)
+
+
+@dataclass(eq=False)
+class Share:
+    """What a reader must get in an edition: `offered` in order, and the beginning and stock that it was taken from."""
+
+    offered: list[Piece]
+    beginning: Beginning
+    stock: frozenset[int]
+    beside: list[Parcel]
+
+
+class Promises:
+    """The articles, the readers, and what the latter are owed."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[int, Piece] = {}
+        self.readers: dict[str, Reader] = {}
+        self.marks: dict[str, int] = {}  # by cadence: how many articles there were at its last edition
+        self.firsts: dict[str, Beginning] = {}  # by cadence: of those who were due its first edition
+
+    @property
+    def newest(self) -> int:
+        return len(self.pieces)
+
+    def take_in(self, piece: Piece) -> None:
+        self.pieces[piece.seq] = piece
+        for reader in self.readers.values():
+            if reader.beginning is not None:
+                reader.owed.add(piece.seq)
+
+    def note(self, states: Iterable[tuple[str, int, str, str, int, datetime | None]]) -> None:
+        """How deliveries stand: (reader, edition, state, reason, doubts, settled_at)."""
+        there = {(name, edition): standing for name, edition, *standing in states}
+        for reader in self.readers.values():
+            for parcel in reader.parcels:
+                parcel.state, parcel.reason, parcel.doubts, parcel.settled = there[reader.name, parcel.edition]
+            reader.settle()
+
+    def shares(self, cadence: Cadence, due: datetime, names: Sequence[str]) -> dict[str, Share]:
+        """What each of these readers must be offered in the edition that is planned now."""
+        if names and cadence.name not in self.marks:
+            self.firsts.setdefault(cadence.name, Beginning(0, cadence.previous_due(due)))
+        return {name: self._share(self.readers[name], cadence) for name in names}
+
+    def _share(self, reader: Reader, cadence: Cadence) -> Share:
+        mark = self.marks.get(cadence.name)
+        beginning = reader.beginning or (self.firsts[cadence.name] if mark is None else Beginning(mark))
+        beside = reader.perhaps_come()
+        stock = reader.owed if reader.beginning else range(beginning.after + 1, self.newest + 1)
+        stock = frozenset(stock).difference(*(parcel.settles for parcel in beside))
+        # Who was held back with the first edition of one cadence may have gone over to another, where dates are past.
+        dated = None if reader.beginning is None else mark if beginning.dated is None else beginning.dated
+        offered = [
+            piece
+            for piece in map(self.pieces.__getitem__, stock)
+            if not piece.hidden and not piece.known and reader.wants(piece) and beginning.holds(piece, dated)
+        ]
+        # Pinned, then the newest by date, what has none last, then by seq.
+        offered.sort(
+            key=lambda piece: (
+                cadence.name in piece.pins,
+                piece.published is not None,
+                piece.published.timestamp() if piece.published else 0,
+                piece.seq,
+            ),
+            reverse=True,
+        )
+        return Share(offered, beginning, stock, beside)
+
+    def planned(
+        self,
+        cadence: Cadence,
+        shares: Mapping[str, Share],
+        edition: int,
+        rows: Mapping[str, tuple[list[int], int]],
+        tried: datetime,
+    ) -> None:
+        """An edition was made. `rows`: by reader what it shows, in order, and how many more it counts.
+
+        `tried`: until when it is tried itself, at most.
+        """
+        served = {name for name, share in shares.items() if len(share.offered) >= cadence.min_articles}
+        assert set(rows) == served, f"{cadence.name} {edition} is for {sorted(rows)}, not for {sorted(served)}"
+        mark = self.marks.get(cadence.name)
+        for name, share in shares.items():
+            reader, seqs = self.readers[name], [piece.seq for piece in share.offered]
+            if reader.beginning is None and seqs:
+                reader.beginning, reader.owed = share.beginning, set(share.stock)
+            if name in served:
+                shown, more = rows[name]
+                assert shown == seqs[: cadence.max_articles], f"{name} gets {shown} in {edition}, was due {seqs}"
+                assert len(shown) + more == len(seqs), f"{name} is told of {more} more in {edition}, was due {seqs}"
+                reader.parcels.append(Parcel(edition, frozenset(seqs), share.stock, share.beside))
+                for parcel in share.beside:
+                    if parcel.given and not parcel.ended:
+                        parcel.tried = tried
+                if mark is not None and share.beginning.dated is None:
+                    share.beginning.dated = mark
+        if served or not any(share.offered for share in shares.values()):
+            first = self.firsts[cadence.name]
+            first.dated = self.newest if first.dated is None else first.dated
+            self.marks[cadence.name] = self.newest
+        for seq in {seq for shown, _ in rows.values() for seq in shown}:
+            self.pieces[seq].pins.discard(cadence.name)
