@@ -14,6 +14,7 @@ import feedparser
 from mailer.core.article import Entry, Picture, absolute, pixels
 from mailer.core.feed_source import Source
 from mailer.core.picture import best_size_first
+from mailer.core.polling import asked_minutes
 from mailer.errors import FeedError
 
 _LONGEST_PROLOG = 100_000
@@ -141,7 +142,7 @@ def _in_words(failed: object) -> str:
 def _source(found: Any, url: str, problems: tuple[str, ...]) -> Source:
     about = found.feed
     home = absolute(_text(about, "link"), url)
-    ttl = _text(about, "ttl").strip()
+    ttl = asked_minutes(_text(about, "ttl"), _text(about, "sy_updateperiod"), _text(about, "sy_updatefrequency"))
     # RFC 4287 §4.2.1: an Atom feed's author is that of each entry without one; RSS has no such rule.
     atom = str(found.version).startswith("atom")
     author = _author(about) if atom else ""
@@ -157,7 +158,7 @@ def _source(found: Any, url: str, problems: tuple[str, ...]) -> Source:
         title=_text(about, "title"),
         home=home,
         language=_text(about, "language"),
-        ttl_minutes=int(ttl) if re.fullmatch(r"[1-9][0-9]{0,4}", ttl) and int(ttl) <= _LONGEST_TTL else None,
+        ttl_minutes=ttl if ttl is None or ttl <= _LONGEST_TTL else None,
         entries=entries,
         problems=problems + undated,
     )

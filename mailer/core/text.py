@@ -6,6 +6,9 @@ from typing import Literal
 
 Direction = Literal["ltr", "rtl"]
 
+COLUMNS = 72
+"""Of the text part of a mail."""
+
 _ELLIPSIS = "…"
 _SPACES = re.compile(r"\s+")
 _OUT = re.compile(

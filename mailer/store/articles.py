@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from mailer.core.article import Article, Draft, Picture, all_topics, canonical_link
+from mailer.core.related import Candidate
 from mailer.store.identity import known_as, lend_topics, lent_topics
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import articles
@@ -76,6 +77,18 @@ def between(connection: Connection, lo: int, hi: int) -> list[Article]:
     return [_article(row) for row in rows]
 
 
+def candidates(connection: Connection, limit: int = 50_000) -> list[Candidate]:
+    """The newest articles that may be named as related, as far as they are compared: neither hidden nor in a storm."""
+    columns = articles.c
+    rows = connection.execute(
+        select(*(columns[name] for name in Candidate._fields))
+        .where(columns.hidden.is_(False), columns.storm.is_(False))
+        .order_by(columns.seq.desc())
+        .limit(limit)
+    )
+    return list(map(Candidate._make, rows))
+
+
 def by_seq(connection: Connection, seqs: Iterable[int]) -> list[Article]:
     """These articles, in the order asked for; numbers that don't exist are left out."""
     wanted = list(seqs)
@@ -90,9 +103,11 @@ def latest(connection: Connection, limit: int) -> list[Article]:
     return [_article(row) for row in rows]
 
 
-def count(connection: Connection, origin: str | None = None) -> int:
-    """How many there are, of one origin or of all."""
+def count(connection: Connection, origin: str | None = None, *, known: bool | None = None) -> int:
+    """How many there are, of one origin or of all; `known`: only those of a back catalogue, or only the others."""
     asked = select(func.count()).select_from(articles)
+    if known is not None:
+        asked = asked.where(articles.c.known.is_(known))
     return int(connection.execute(asked if origin is None else asked.where(articles.c.origin == origin)).scalar_one())
 
 

@@ -8,7 +8,7 @@ language; its own sentences are English, `_("…")`, and come out of that langua
 import re
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -24,13 +24,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mailer.core.catalogue import faults, missing
 from mailer.core.colour import DARK, LIGHT, with_accent
 from mailer.core.digest import Digest, lay_out
+from mailer.core.frame import Frame
 from mailer.core.message import BODY_SLOTS, slot_mark
-from mailer.core.text import columns, first_strong, wrap
+from mailer.core.notice import Notice, lay_out_notice
+from mailer.core.text import COLUMNS, clean_text, columns, first_strong, wrap
 from mailer.core.words import Words, date_in_words
 from mailer.errors import Refused, TemplateError
 from mailer.templating import catalogues, extraction, sentences
+from mailer.templating.subject import make_subject
 
-COLUMNS = 72  # of the text part
 # An opening tag as css-inline writes it: values in double quotes, where it leaves < and > bare. HTML allows that,
 # but mail programs cut at conditional comments and filters at tags wherever they see one.
 _TAG = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[^\s=\"<>]+(?:=\"[^\"]*\")?)+)\s*>")
@@ -138,18 +140,30 @@ class Templates:
         """
         words = self.words(digest.language)
         page = lay_out(digest, words)
+        if digest.subject:
+            own = make_subject(digest.subject, page, len(digest.articles) + digest.more, digest.cadence)
+            page = replace(page, subject=own or page.subject)
+        return self._mail("digest", page, words, mark)
+
+    def render_notice(self, notice: Notice, *, mark: str) -> Rendered:
+        """A notice, as `render_digest` does a digest. Only `welcome` and `changed` have the reader's own slots."""
+        words = self.words(notice.language)
+        page = lay_out_notice(notice, words)
+        return self._mail(page.kind, page, words, mark)
+
+    def _mail(self, folder: str, page: Frame, words: Words, mark: str) -> Rendered:
         # An article that could foresee the mark could place another reader's link; a new mark ends that.
         if mark.casefold() in repr(page).casefold():
-            raise Refused(
-                "An article of this digest has the mark of a reader's values in it; compile with another mark."
-            )
+            raise Refused("This mail's content has the mark of a reader's values in it; compile with another mark.")
         slots = {slot: slot_mark(mark, slot) for slot in BODY_SLOTS}
         context = {**self._theme, "page": page, "words": words, "mark": mark, "marks": tuple(slots.values()), **slots}
+        subject = clean_text(self._render(f"email/{folder}/subject.txt", context))
+        context["subject"] = subject
         return Rendered(
-            subject=" ".join(self._render("email/digest/subject.txt", context).split()),
+            subject=subject,
             preheader=page.preheader,
-            html=self._inlined("email/digest/body.html", context),
-            text=_tidy(self._render("email/digest/body.txt", context)),
+            html=self._inlined(f"email/{folder}/body.html", context),
+            text=_tidy(self._render(f"email/{folder}/body.txt", context)),
         )
 
     def _render(self, name: str, context: Mapping[str, Any]) -> str:

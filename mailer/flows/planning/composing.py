@@ -9,6 +9,7 @@ from mailer.core.cadence import Cadence
 from mailer.core.digest import Digest, Site, headers_of
 from mailer.core.message import Compiled, compile_mail
 from mailer.core.selection import Batch
+from mailer.core.size import LARGEST, WARNING, octets
 from mailer.core.subscription import mail_language
 from mailer.store.editions import Variant
 from mailer.templating import Rendered, Templates
@@ -16,11 +17,12 @@ from mailer.templating import Rendered, Templates
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What every mail is made from, besides its articles. `topics`: id to name."""
+    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most."""
 
     site: Site
     topics: Mapping[str, str]
     templates: Templates
+    related: int = 0
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
@@ -31,7 +33,7 @@ class Composer:
 class Issue:
     """Which edition a mail belongs to. `nonce`: at least 32 hexadecimal digits that nobody could foresee.
 
-    `intro`: the editor's words, Markdown, or ''.
+    `intro`: the editor's words, Markdown, or ''. `subject`: the operator's template for it, or ''.
     """
 
     cadence: str
@@ -40,6 +42,7 @@ class Issue:
     date: datetime
     nonce: str
     intro: str = ""
+    subject: str = ""
 
     @classmethod
     def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str, intro: str = "") -> Self:
@@ -47,16 +50,36 @@ class Issue:
         first, last = cadence.covers(due)
         today = now.astimezone(cadence.zone).date()
         late = today > due.astimezone(cadence.zone).date()
-        return cls(cadence.name, cadence.period_of(due), (first, today if late else last), now, nonce, intro)
+        covers = (first, today if late else last)
+        return cls(cadence.name, cadence.period_of(due), covers, now, nonce, intro, cadence.subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A finished variant, as people see it and as it is sent."""
+    """A finished variant, as people see it and as it is sent.
+
+    `batch`: its articles, those left out to keep it short counted in `more`. `size`: octets of the HTML part in a
+    reader's copy. `dropped`: how many articles were left out for that.
+    """
 
     rendered: Rendered
     compiled: Compiled
     batch: Batch
+    size: int = 0
+    dropped: int = 0
+
+    @property
+    def warning(self) -> str:
+        """What to know of its size, a sentence; '' where it is well below what mail programs show."""
+        kilobytes = f"{self.size / 1000:.0f} KB"
+        if self.dropped:
+            count = "1 article was" if self.dropped == 1 else f"{self.dropped} articles were"
+            return f"{count} left to 'and more on the site', or the HTML part would be too large; it has {kilobytes}."
+        if self.size > WARNING:
+            return (
+                f"The HTML part has {kilobytes}; over {LARGEST // 1000} KB it is shortened, over 102 KB Gmail cuts it."
+            )
+        return ""
 
     def variant(self) -> Variant:
         """As the ledger keeps it."""
@@ -73,10 +96,13 @@ class Composed:
 
 
 def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, test: bool = False) -> Composed:
-    """Render and compile one variant. `number`: of the variant within its edition. Raises TemplateError."""
-    site = composer.site
+    """Render and compile one variant, not larger than mail programs show. `number`: of the variant in its edition.
+
+    Raises TemplateError.
+    """
+    mark = f"{issue.nonce[:24]}{number:08d}"
     digest = Digest(
-        site=site,
+        site=composer.site,
         cadence=issue.cadence,
         period=issue.period,
         covers=issue.covers,
@@ -86,9 +112,9 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         topics=composer.topics,
         intro=issue.intro,
         related=batch.related,
+        subject=issue.subject,
     )
-    mark = f"{issue.nonce[:24]}{number:08d}"
-    rendered = composer.templates.render_digest(digest, mark=mark)
+    digest, rendered = _fitting(composer.templates, digest, mark)
     compiled = compile_mail(
         headers=replace(headers_of(digest), feedback=(issue.period, issue.cadence, "test" if test else "digest")),
         subject=f"[Test] {rendered.subject}" if test else rendered.subject,
@@ -98,4 +124,30 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         date=issue.date,
         boundary=f"{issue.nonce[8:32]}.{number}",
     )
-    return Composed(rendered, compiled, batch)
+    shown = replace(batch, pick=replace(batch.pick, articles=digest.articles, more=digest.more), related=digest.related)
+    dropped = len(batch.pick.articles) - len(digest.articles)
+    return Composed(rendered, compiled, shown, octets(rendered.html, mark), dropped)
+
+
+def _fitting(templates: Templates, digest: Digest, mark: str) -> tuple[Digest, Rendered]:
+    """The digest with as many of its articles as fit, the others counted in `more`, and how it looks.
+
+    Where not even the lead fits, the related articles go, too.
+    """
+    rendered = templates.render_digest(digest, mark=mark)
+    if octets(rendered.html, mark) <= LARGEST:
+        return digest, rendered
+    for whole in (digest, replace(digest, related=())):
+        found = None
+        fits, over = 0, len(whole.articles) + (not whole.related)
+        while over - fits > 1:
+            count = (fits + over) // 2
+            shorter = replace(whole, articles=whole.articles[:count], more=whole.more + len(whole.articles) - count)
+            rendered = templates.render_digest(shorter, mark=mark)
+            if octets(rendered.html, mark) <= LARGEST:
+                fits, found = count, (shorter, rendered)
+            else:
+                over = count
+        if found:
+            return found
+    return shorter, rendered

@@ -17,6 +17,8 @@ def upgrade() -> None:
     op.add_column("feeds", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("feeds", sa.Column("changes", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("feeds", sa.Column("notes", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("feeds", sa.Column("gone", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("feeds", sa.Column("ttl_minutes", sa.Integer(), nullable=True))
     op.add_column("articles", sa.Column("canonical", sa.String(), nullable=False, server_default=sa.text("''")))
     op.add_column("articles", sa.Column("storm", sa.Boolean(), nullable=False, server_default=sa.false()))
     _fill_canonical()
@@ -46,6 +48,7 @@ def upgrade() -> None:
         "UPDATE editions SET since = (SELECT min(v.since) FROM variants v WHERE v.edition_id = editions.id) "
         "WHERE lo IS NULL"
     )
+    op.add_column("editions", sa.Column("draft_at", Instant(), nullable=True))
     op.add_column("variants", sa.Column("related", sa.JSON(), nullable=False, server_default="[]"))
 
 
