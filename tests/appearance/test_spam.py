@@ -45,9 +45,7 @@ def scores(tmp_path_factory):
         check=True,
         env={"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin:/bin", "LANG": "C"},
     )
-    said = re.findall(
-        rb"^X-Spam-Status: \w+, score=(-?[\d.]+) tests=((?:.*\n)(?:[ \t].*\n)*)", done.stdout, re.MULTILINE
-    )
+    said = re.findall(rb"^X-Spam-Status: \w+, score=(-?[\d.]+) tests=((?:.*\n)(?:[ \t].*\n)*)", done.stdout, re.MULTILINE)
     assert len(said) == len(mails), done.stderr
     return {name: (float(score), tests.decode()) for name, (score, tests) in zip(mails, said, strict=True)}
 
