@@ -14,6 +14,7 @@ BENCHES = (
     "parse_feed",
     "lint_mail",
     "related",
+    "compile_variant",
     "start_command",
 )
 
