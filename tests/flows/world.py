@@ -140,10 +140,15 @@ class World:
         await join(self.database, name, pace=pace, topics=topics)
 
     async def change_pace(self, pace: str) -> None:
-        """Mostly of a reader to whom something is on its way: it must not come beside what the new pace brings."""
-        waiting = [name for name, until in self.down.items() if until > self.clock.now]
-        waiting = waiting or [name for name, reader in self.promises.readers.items() if reader.parcels]
-        await self._change(State.ACTIVE, waiting if self.chance.random() < 0.7 else (), cadence=pace)
+        """Mostly of a reader to whom something is on its way, or who was due something and had nothing yet."""
+        readers = self.promises.readers.values()
+        trouble = [
+            [name for name, until in self.down.items() if until > self.clock.now],
+            [reader.name for reader in readers if reader.parcels],
+            [reader.name for reader in readers if reader.beginning and not reader.had],
+            [],
+        ]
+        await self._change(State.ACTIVE, self.chance.choice(trouble), cadence=pace)
 
     async def change_topics(self) -> None:
         topics = self.chance.choice(INTERESTS)
