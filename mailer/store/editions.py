@@ -112,7 +112,8 @@ def first_watermarks(connection: Connection) -> dict[datetime, int]:
     reached = (
         select(variants.c.since, editions.c.id, func.coalesce(editions.c.lo, editions.c.hi))
         .join(editions, editions.c.id == variants.c.edition_id)
-        .where(variants.c.since.is_not(None))
+        # A first edition that was refused has no watermark, so dates count on.
+        .where(variants.c.since.is_not(None), func.coalesce(editions.c.lo, editions.c.hi).is_not(None))
         .distinct()
     )
     found: dict[datetime, int] = {}

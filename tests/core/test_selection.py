@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -330,3 +331,45 @@ def test_a_topic_that_is_taken_off_the_list_still_brings_its_articles_to_those_w
     assert seqs(picked(*articles, interests=["sleep"])) == [3, 1]
     assert seqs(picked(*articles, interests=["lungs"])) == [3, 1]
     assert seqs(picked(*articles, interests=["heart", "sleep"])) == [3, 2, 1]
+
+
+@given(
+    stock=st.lists(
+        st.builds(
+            lambda **details: details,
+            hours=st.none() | st.integers(-3, 3),
+            topics=st.sampled_from([(), ("lungs",), ("Heart",), ("other",)]),
+            pins=st.sampled_from([(), ("weekly",), ("daily",), ("daily", "weekly")]),
+            hidden=st.booleans(),
+            known=st.booleans(),
+        ),
+        max_size=15,
+    ),
+    lo=st.integers(0, 15),
+    interests=st.sampled_from([(), ("lungs",), ("heart", "lungs")]),
+    cap=st.integers(1, 6),
+    shuffled=st.randoms(use_true_random=False),
+)
+def test_a_pick_shows_the_first_of_all_that_is_due_and_counts_the_rest(stock, lo, interests, cap, shuffled):
+    articles = [article(seq, **details) for seq, details in enumerate(stock, start=1)]
+    window = Window(lo, 12)
+    due = [item for item in articles if is_in(item, window) and concerns(item, interests, TOPICS)]
+    found = picked(*articles, window=window, interests=interests, cap=cap)
+    assert found.total == len(due)
+    assert len(found.articles) == min(cap, len(due))
+    assert set(found.articles) <= set(due)
+
+    def before(one: Article, other: Article) -> bool:
+        """Pinned, then dated, then newer, then taken in later."""
+        first, second = (
+            ("weekly" in item.pins, item.draft.published is not None, item.draft.published or NOON, item.seq)
+            for item in (one, other)
+        )
+        return first > second
+
+    rest = [item for item in due if item not in found.articles]
+    assert all(before(one, other) for one, other in pairwise(found.articles))
+    assert all(before(one, other) for one in found.articles for other in rest)
+    shuffled.shuffle(articles)
+    assert picked(*articles, window=window, interests=interests, cap=cap) == found
+    assert picked(*articles, window=window, interests=interests, cap=cap + 1).articles[:cap] == found.articles
