@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import Claimed
-from mailer.core.message import Compiled, Mail
+from mailer.core.live import Live, unpack
+from mailer.core.message import Mail
 from mailer.core.personal import Stationery
 from mailer.core.selection import Batch, Pick, Window
 from mailer.errors import InputError, NotFound
@@ -18,14 +19,20 @@ from mailer.flows.planning.specimens import sample_claim, specimen_claim
 from mailer.store import articles, editions, outbox, stats, subscribers
 from mailer.store.database import Database
 from mailer.store.editions import Edition, Variant
+from mailer.templating import Press
 
 TEST_AGE = timedelta(minutes=15)
 """How long a test copy may wait for a relay that is down: later nobody wants it any more."""
 
+_PRESS = Press()
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes."""
+    """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes.
+
+    `live`: the theme asks who reads, so that each reader's copy is rendered; `subject` is a sample reader's.
+    """
 
     mail: Mail
     subject: str
@@ -33,6 +40,7 @@ class Preview:
     more: int
     period: str
     frozen: bool
+    live: bool = False
 
 
 async def preview(
@@ -58,15 +66,32 @@ async def preview(
         found = await database.read(_frozen, prospect.made, reader)
         if found is not None:
             variant, claimed = found
-            mail = stationery.write(claimed, Compiled.unpack(variant.content))
-            return Preview(mail, variant.subject, len(variant.articles), variant.more, prospect.period, frozen=True)
+            content = unpack(variant.content)
+            mail = _PRESS.write(stationery, claimed, content, known)
+            return Preview(
+                mail,
+                variant.subject,
+                len(variant.articles),
+                variant.more,
+                prospect.period,
+                frozen=True,
+                live=isinstance(content, Live),
+            )
     batch = await _batch(database, prospect, composer, now, reader)
     if batch is None:
         return None
     composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro))
-    mail = stationery.write(sample_claim(known, nonce, keys, now), composed.compiled)
+    mail = _PRESS.write(stationery, sample_claim(known, nonce, keys, now), composed.content, known)
     pick = batch.pick
-    return Preview(mail, composed.rendered.subject, len(pick.articles), pick.more, prospect.period, frozen=False)
+    return Preview(
+        mail,
+        composed.rendered.subject,
+        len(pick.articles),
+        pick.more,
+        prospect.period,
+        frozen=False,
+        live=isinstance(composed.content, Live),
+    )
 
 
 async def queue_test_copy(
