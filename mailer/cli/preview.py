@@ -10,6 +10,7 @@ from mailer.cli.session import NOW, parts, run
 
 if TYPE_CHECKING:
     from mailer.core.message import Mail
+    from mailer.wiring import Parts
 
 
 def register(app: typer.Typer) -> None:
@@ -22,11 +23,13 @@ def preview(
     cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
     now: str | None = NOW,
     reader: str | None = typer.Option(None, "--as", metavar="ADDRESS", help="What this reader gets."),
+    mail: str = typer.Option("digest", "--mail", metavar="NAME", help="digest, confirm, welcome, changed or goodbye."),
+    language: str = typer.Option("", "--language", metavar="TAG", help="Of a mail that is no digest; else the site's."),
     variants: bool = typer.Option(False, "--variants", help="How many different mails there are, and what each costs."),
     out: Path = typer.Option(Path("preview"), "--out", metavar="DIR", help="Where the files go."),
     as_json: bool = JSON,
 ) -> None:
-    """Write the digest that is due into files.
+    """Write the digest that is due, or another mail, into files.
 
     digest.html, digest.txt and digest.eml, the bytes as they would go out. Nothing is sent or kept.
     """
@@ -36,9 +39,11 @@ def preview(
     from mailer.flows import planning
 
     made = parts(context, now)
+    _check(mail, language, reader, variants=variants)
+    if mail != "digest":
+        _sample(made, cadence, mail, language, out, as_json=as_json)
+        return
     if variants:
-        if reader is not None:
-            raise Misuse("--variants is about all readers, --as about one; give one of them.")
         show_variants(made, cadence, as_json=as_json)
         return
     if reader is not None:
@@ -86,6 +91,43 @@ def preview(
         f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
         *paths,
     )
+
+
+def _check(mail: str, language: str, reader: str | None, *, variants: bool) -> None:
+    """Raises Misuse for options that say nothing together."""
+    from mailer.errors import Misuse
+
+    if mail != "digest" and (reader is not None or variants):
+        raise Misuse("--as and --variants are about the digest; leave --mail out.")
+    if mail == "digest" and language:
+        raise Misuse("--language is for the other mails: a digest is in its readers' languages. See one: --as ADDRESS")
+    if variants and reader is not None:
+        raise Misuse("--variants is about all readers, --as about one; give one of them.")
+
+
+def _sample(made: "Parts", cadence: str, name: str, language: str, out: Path, *, as_json: bool) -> None:
+    """One of the other mails, as a reader of this cadence would get it now."""
+    from email import message_from_bytes, policy
+
+    from mailer.flows import noticing
+
+    composer = made.composer()
+    mail = noticing.sample(
+        name,
+        site=composer.site,
+        cadence=made.cadence(cadence),
+        templates=composer.templates,
+        stationery=made.stationery(),
+        now=made.clock(),
+        nonce=made.draw(),
+        language=language,
+    )
+    paths = write_mail(out, name, mail)
+    subject = str(message_from_bytes(mail.data, policy=policy.default)["Subject"])
+    if as_json:
+        show_json({"mail": name, "cadence": cadence, "subject": subject, "bytes": len(mail.data), "files": paths})
+    else:
+        say(f"Subject: {subject}", f"{len(mail.data):,} bytes", *paths)
 
 
 def write_mail(out: Path, name: str, mail: "Mail") -> list[str]:

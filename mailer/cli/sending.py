@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from mailer.cli.editions import edition_document, states_in_words
-from mailer.cli.holds import held_in_words
+from mailer.cli.holds import found_in_words, held_in_words
 from mailer.cli.output import complain, counted, say, show_json, tell, when
 from mailer.cli.progress import watched
 from mailer.core.cadence import Cadence
@@ -113,6 +113,9 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
     outcome = _run_stoppable(made, work)
     planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
     held = {edition.id for edition in outcome.held}
+    for one in planned:
+        if one.fresh and one.edition is not None:
+            tell(*found_in_words(one.edition))
     fresh = {one.edition.id for one in planned if one.edition is not None and (one.fresh or cadence)}
     insisted = [edition for edition, _ in shown if edition.state == EditionState.HELD and edition.id in fresh]
     zone = made.settings.site.timezone

@@ -16,6 +16,7 @@ class Edition:
     """One digest of one cadence for one period, as the ledger has it. `planned`: readers.
 
     `intro`: the editor's words, Markdown. `findings`: what lint found, a sentence each.
+    `draft_at`: when the draft that it was made with was last changed.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Edition:
     key_id: str
     intro: str
     findings: tuple[str, ...]
+    draft_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

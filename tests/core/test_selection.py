@@ -17,7 +17,6 @@ from mailer.core.selection import (
     concerns,
     first_since,
     is_in,
-    listed,
     own_window,
     pick,
 )
@@ -134,20 +133,6 @@ def test_dates_are_past_for_who_comes_from_a_first_edition_that_was_held_back():
 
 
 # --- topics
-
-
-@pytest.mark.parametrize(
-    ("labels", "found"),
-    [
-        (["Lung Health"], {"lungs"}),
-        (["LUNGS", "heart", "Heart"], {"lungs", "heart"}),
-        (["gardening"], set()),
-        ([], set()),
-        (["gardening", "lung health"], {"lungs"}),
-    ],
-)
-def test_a_label_is_an_id_or_a_name_in_any_case(labels, found):
-    assert listed(labels, TOPICS) == found
 
 
 @pytest.mark.parametrize(
@@ -314,3 +299,34 @@ def test_every_reader_is_in_one_variant_with_exactly_their_own_articles(groups, 
         assert batch.language == ("de" if share.group.language == "de" else "en")
         if share.group.newcomers:
             assert batch.window.lo == lo
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.sets(st.sampled_from(["lungs", "heart", "gone"])), st.sampled_from(["", "de"])),
+        min_size=1,
+        max_size=40,
+    ),
+    st.lists(st.sampled_from([(), ("lungs",), ("Heart",), ("HEART", "lung health"), ("other",)]), max_size=7),
+    st.integers(1, 4),
+)
+def test_there_are_as_many_variants_as_digests_that_differ(readers, labels, cap):
+    """However many sets of interests there are: equal articles, in one language, are one mail."""
+    groups = [
+        group(lo, topics=sorted(topics), language=language, interest_set=number)
+        for number, (lo, topics, language) in enumerate(readers)
+    ]
+    found = arranged(groups, [article(seq, topics=topics) for seq, topics in enumerate(labels, 1)], cap=cap)
+
+    mails = [(seqs(batch.pick), batch.pick.more, batch.language) for batch in found.batches]
+    assert len(mails) == len({repr(mail) for mail in mails})
+    assert {share.batch for share in found.shares if share.batch is not None} == set(range(len(mails)))
+
+
+def test_a_topic_that_is_taken_off_the_list_still_brings_its_articles_to_those_who_chose_it():
+    """Its label means nothing any more, so its articles go to all; what is about another topic stays away."""
+    articles = [article(1, topics=["Sleep"]), article(2, topics=["Heart"]), article(3)]
+
+    assert seqs(picked(*articles, interests=["sleep"])) == [3, 1]
+    assert seqs(picked(*articles, interests=["lungs"])) == [3, 1]
+    assert seqs(picked(*articles, interests=["heart", "sleep"])) == [3, 2, 1]

@@ -18,11 +18,12 @@ from mailer.templating import Rendered, Templates
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What every mail is made from, besides its articles. `topics`: id to name."""
+    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most."""
 
     site: Site
     topics: Mapping[str, str]
     templates: Templates
+    related: int = 0
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
