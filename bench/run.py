@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("build_messages", "plan_edition", "import_subscribers", "lint_mail", "related", "start_command")
+BENCHES = (
+    *("build_messages", "plan_edition", "import_subscribers", "lint_mail", "compile_variant", "per_reader", "related"),
+    "start_command",
+)
 
 
 def main() -> int:

@@ -13,7 +13,10 @@ from mailer.core.selection import Batch
 from mailer.core.size import LARGEST, WARNING, octets
 from mailer.core.subscription import mail_language
 from mailer.store.editions import Variant
-from mailer.templating import Rendered, Templates
+from mailer.templating import Press, Rendered, Templates
+
+PRESS = Press()
+"""Copies to look at come off it, as those that are sent come off the sender's."""
 
 
 @dataclass(frozen=True, slots=True)

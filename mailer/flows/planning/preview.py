@@ -13,18 +13,15 @@ from mailer.core.message import Mail
 from mailer.core.personal import Stationery
 from mailer.core.selection import Batch, Pick, Window
 from mailer.errors import InputError, NotFound
-from mailer.flows.planning.composing import Composer, Issue, compose
+from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.prospect import EVERYONE, Prospect, look_ahead
 from mailer.flows.planning.specimens import sample_claim, specimen_claim
 from mailer.store import articles, editions, outbox, stats, subscribers
 from mailer.store.database import Database
 from mailer.store.editions import Edition, Variant
-from mailer.templating import Press
 
 TEST_AGE = timedelta(minutes=15)
 """How long a test copy may wait for a relay that is down: later nobody wants it any more."""
-
-_PRESS = Press()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ async def preview(
         if found is not None:
             variant, claimed = found
             content = unpack(variant.content)
-            mail = _PRESS.write(stationery, claimed, content, known)
+            mail = PRESS.write(stationery, claimed, content, known)
             return Preview(
                 mail,
                 variant.subject,
@@ -81,7 +78,7 @@ async def preview(
     if batch is None:
         return None
     composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro))
-    mail = _PRESS.write(stationery, sample_claim(known, nonce, keys, now), composed.content, known)
+    mail = PRESS.write(stationery, sample_claim(known, nonce, keys, now), composed.content, known)
     pick = batch.pick
     return Preview(
         mail,

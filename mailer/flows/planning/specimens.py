@@ -12,16 +12,13 @@ from mailer.core.message import Mail
 from mailer.core.personal import Stationery
 from mailer.core.subscription import Subscriber
 from mailer.core.tokens import key_id
-from mailer.flows.planning.composing import Composer, Issue, compose
+from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.prospect import Prospect
 from mailer.store import editions, stats
 from mailer.store.editions import Edition
-from mailer.templating import Press
 
 SAMPLE = "reader@example.com"
 """Stands in the To header where no reader is named."""
-
-_PRESS = Press()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def specimens(
             subject=composed.rendered.subject,
             articles=len(pick.articles),
             more=pick.more,
-            mail=_PRESS.write(stationery, sample, composed.content),
+            mail=PRESS.write(stationery, sample, composed.content),
             live=isinstance(composed.content, Live),
         )
 
@@ -75,7 +72,7 @@ def frozen_specimens(connection: Connection, edition: Edition, stationery: Stati
             subject=variant.subject,
             articles=len(variant.articles),
             more=variant.more,
-            mail=_PRESS.write(stationery, sample, content),
+            mail=PRESS.write(stationery, sample, content),
             live=isinstance(content, Live),
         )
 
