@@ -18,12 +18,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mailer.core.catalogue import faults, missing
 from mailer.core.digest import Digest, Layout, lay_out
 from mailer.core.live import Source, Stencil
+from mailer.core.message import BODY_SLOTS
 from mailer.core.notice import Notice, lay_out_notice
 from mailer.core.words import Words
 from mailer.errors import TemplateError
 from mailer.templating import catalogues, extraction
-from mailer.templating.checking import SAMPLE, asks_who_reads, complaints, reached
-from mailer.templating.overrides import PARTS, Shelf, idle, our_folder, read_folder
+from mailer.templating.checking import SAMPLE, asked_for, asks_who_reads, complaints, reached
+from mailer.templating.overrides import PARTS, Entry, Shelf, idle, our_folder, read_folder
 from mailer.templating.press import Press
 from mailer.templating.rendering import Rendered, Renderer
 from mailer.templating.subject import make_subject
@@ -75,6 +76,7 @@ class Templates:
         self._catalogues = (*self._own_catalogues, catalogues.OURS)
         self.languages = catalogues.tags(self._catalogues)
         self._words: dict[str, Words] = {}
+        self._frozen_words: dict[str, tuple[str, ...]] = {}
         self.warnings: tuple[str, ...] = ()
         if own:
             self._check(own)
@@ -135,17 +137,37 @@ class Templates:
         """Whether the theme's digest asks who reads it, so that it is rendered for each reader."""
         return bool(self._shelf.own) and asks_who_reads(self._renderer, "digest")
 
+    def inventory(self) -> list[Entry]:
+        """Every template of a mail, ours or the operator's, by name."""
+        own = {source.name: source for source in self._shelf.own}
+        found = []
+        for name in sorted({*own, *self._shelf.ours}):
+            source, tree = reached(self._renderer, [name])[name]
+            personal = tuple(sorted(asked_for(tree) & {*BODY_SLOTS, "reader"}))
+            found.append(Entry(name, source.path, name in own, name in self._shelf.ours, personal))
+        return found
+
     def _stencil(self, digest: Digest, page: Layout, mark: str) -> Stencil:
         """All that a digest's later copies are rendered from."""
-        names = [f"email/digest/{part}" for part in PARTS]
-        binaries = catalogues.binaries_of(page.language, self._catalogues)
         return Stencil(
-            sources=tuple(source for _, (source, _) in sorted(reached(self._renderer, names).items())),
+            sources=self._sources,
             page=page,
-            catalogues=tuple(b64encode(binary).decode("ascii") for binary in binaries),
+            catalogues=self._binaries(page.language),
             accent=self._options.accent,
             logo=self._options.logo,
             mark=mark,
             cadence=digest.cadence,
             topics=dict(digest.topics),
         )
+
+    @cached_property
+    def _sources(self) -> tuple[Source, ...]:
+        """All that a digest is made of."""
+        names = [f"email/digest/{part}" for part in PARTS]
+        return tuple(source for _, (source, _) in sorted(reached(self._renderer, names).items()))
+
+    def _binaries(self, language: str) -> tuple[str, ...]:
+        if language not in self._frozen_words:
+            binaries = catalogues.binaries_of(language, self._catalogues)
+            self._frozen_words[language] = tuple(b64encode(binary).decode("ascii") for binary in binaries)
+        return self._frozen_words[language]

@@ -21,7 +21,7 @@ ORIGINAL = "ours/"
 ENDINGS = (".html", ".txt")
 _LARGEST = 500_000  # bytes of a template
 _MOST = 1_000  # files of a theme
-_NO_TEMPLATES = frozenset({"readme", "license", "licence", "changelog", "notice"})
+_NO_TEMPLATES = frozenset({"readme", "license", "licence", "changelog", "notice"})  # beside the folders of a theme
 
 
 def our_folder() -> Path:
@@ -64,7 +64,7 @@ def read_folder(folder: Path) -> dict[str, Source]:
 def _candidates(folder: Path) -> Iterator[Path]:
     """What may be a template, by its ending; what is hidden and the theme's translations are not."""
     for path in folder.iterdir():
-        if not path.name.startswith(".") and path.name != "locale":
+        if not path.name.startswith(".") and path.name != "locale" and path.stem.lower() not in _NO_TEMPLATES:
             if path.is_dir() and not path.is_symlink() and path.suffix not in ENDINGS:
                 yield from _below(path)
             elif path.suffix in ENDINGS:
@@ -148,13 +148,26 @@ def idle(own: Iterable[Source], used: Iterable[str]) -> list[str]:
     ours, others = our_names(), frozenset(used)
     found = []
     for source in own:
-        stem = Path(source.name).stem.lower()
-        if source.name in ours or source.name in others or stem in _NO_TEMPLATES:
+        if source.name in ours or source.name in others:
             continue
-        near = get_close_matches(source.name, ours, n=1, cutoff=0.7)
+        near = get_close_matches(source.name, ours, n=1, cutoff=0.85)
         hint = f"; did you mean {near[0]}?" if near else ", and no template uses it."
         found.append(f"{source.path} replaces nothing{hint}")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A template. `own`: it is the operator's; `known`: one of ours has that name.
+
+    `personal`: what in it differs from reader to reader: slots, or 'reader', which makes the mail a live one.
+    """
+
+    name: str
+    path: str
+    own: bool
+    known: bool
+    personal: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

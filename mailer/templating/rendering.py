@@ -107,11 +107,12 @@ class Renderer:
             message = str(error.message).rstrip(".")
             near = nearest_filter(message, self.environment.filters)
             return f"{error.filename or name}, line {error.lineno}: {message}{near}"
-        place = self._place(error) or name
+        source = self.shelf.find(name)
+        place = self._place(error) or (source.path if source else name)
         if isinstance(error, TemplateNotFound):
             return f"{place}: there is no template '{error.name}'"
         if isinstance(error, RecursionError):
-            return f"{place}: it includes or calls itself without end"
+            return f"{place}: it goes too deep: does it include or call itself, or has it many brackets in each other?"
         if isinstance(error, SecurityError):
             return f"{place}: {str(error).rstrip('.')}"
         return f"{place}: {str(error).rstrip('.') or type(error).__name__}"

@@ -12,7 +12,7 @@ from mailer.core.tokens import key_id
 from mailer.errors import StoreError
 from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.gate import Gate
-from mailer.flows.planning.preview import Preview, preview, queue_test_copy
+from mailer.flows.planning.preview import Cost, Preview, preview, queue_test_copy
 from mailer.flows.planning.prospect import Prospect, coming, look_ahead
 from mailer.flows.planning.specimens import Specimen, frozen_specimens, sample_claim, specimens
 from mailer.store import plans
@@ -21,6 +21,7 @@ from mailer.store.editions import Edition
 
 __all__ = [
     "Composer",
+    "Cost",
     "Planned",
     "Preview",
     "Prospect",
