@@ -15,6 +15,7 @@ BENCHES = (
     "lint_mail",
     "related",
     "compile_variant",
+    "per_reader",
     "start_command",
 )
 

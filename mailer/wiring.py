@@ -17,7 +17,7 @@ from mailer.flows.ingesting import Source
 from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
 from mailer.store.database import Database
-from mailer.templating import Templates
+from mailer.templating import Press, Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,7 @@ class Parts:
             relay,
             run=run,
             stationery=stationery,
+            press=Press(),
             options=self.settings.delivery,
             connections=self.settings.smtp.connections,
             clock=self.clock,

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mailer.cli.output import JSON, counted, say, show_json
+from mailer.cli.output import JSON, counted, say, show_json, tell
 from mailer.cli.session import NOW, parts, run
 
 if TYPE_CHECKING:
     from mailer.core.message import Mail
+    from mailer.flows.planning import Cost
     from mailer.wiring import Parts
 
 
@@ -51,13 +52,15 @@ def preview(
             reader = clean_address(reader)
         except ValueError as error:
             raise Misuse(f"--as {reader}: {error}") from None
+    composer = made.composer()
+    tell(*composer.templates.warnings)
     found = run(
         made,
         lambda database: planning.preview(
             database,
             made.cadence(cadence),
             now=made.clock(),
-            composer=made.composer(),
+            composer=composer,
             stationery=made.stationery(),
             keys=made.keys(),
             nonce=made.draw(),
@@ -81,6 +84,7 @@ def preview(
                 "more": found.more,
                 "bytes": len(found.mail.data),
                 "frozen": found.frozen,
+                "per_reader_ms": round(found.cost.rendered * 1000, 2) if found.cost else None,
                 "files": paths,
             }
         )
@@ -89,7 +93,16 @@ def preview(
     say(
         f"Subject: {found.subject}",
         f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
+        *([_cost_in_words(found.cost)] if found.cost else []),
         *paths,
+    )
+
+
+def _cost_in_words(cost: "Cost") -> str:
+    times = cost.rendered / cost.filled_in
+    return (
+        f"Rendered for each reader, because the theme asks who reads (`reader`): {cost.rendered * 1000:.1f} ms each, "
+        f"{times:,.0f} times a mail that is the same for all."
     )
 
 

@@ -241,6 +241,10 @@ def _planned_in_words(
 
 def _concluded(report: Report, zone: str, *, quiet: bool) -> int:
     """Name who was not reached and why, and give the exit code. Raises RelayDown."""
+    if report.rendered and not quiet:
+        each = report.rendering * 1000 / report.rendered
+        mails = counted(report.rendered, "mail")
+        tell(f"The theme asks who reads (`reader`), so {mails} had to be rendered for one reader: {each:.1f} ms each.")
     if report.missed:
         complain(f"{report.missed:,} not reached in this run:")
         # First those whom nothing will try again.
@@ -313,6 +317,8 @@ def _prospect_document(prospect: Prospect, states: Mapping[str, int]) -> dict[st
 def _report_document(report: Report) -> dict[str, Any]:
     return {
         "sent": report.sent,
+        "rendered_per_reader": report.rendered,
+        "rendering_ms": round(report.rendering * 1000, 1),
         "not_reached": [
             {"address": who.address, "state": who.state, "said": who.said, "next_at": who.next_at}
             for who in report.unreached.values()

@@ -26,7 +26,9 @@ STYLE = re.compile(r"<style\b.*?</style>", re.DOTALL)
 SCHEME = re.compile(r'<meta name="(supported-)?color-schemes?"[^>]*>')
 FRAME = re.compile(r'<div [^>]*role="article".*</div>', re.DOTALL)
 DIRECTION = re.compile(r' dir="(rtl|ltr|auto)"')
-INVERTED = "<style>html{filter:invert(1) hue-rotate(180deg);background:#fff}img{filter:invert(1) hue-rotate(180deg)}</style>"
+INVERTED = (
+    "<style>html{filter:invert(1) hue-rotate(180deg);background:#fff}img{filter:invert(1) hue-rotate(180deg)}</style>"
+)
 
 
 def unchanged(html: str) -> str:
@@ -135,7 +137,9 @@ def unseen_alts(page: Page) -> list[str]:
     shot = session.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})
     layout = shot["documents"][0]["layout"]
     painted = [
-        shot["strings"][text] for text, box in zip(layout["text"], layout["bounds"], strict=True) if text >= 0 and box[3]
+        shot["strings"][text]
+        for text, box in zip(layout["text"], layout["bounds"], strict=True)
+        if text >= 0 and box[3]
     ]
     seen = {" ".join(text.split()) for text in painted}
     return [f"with images off the words {alt!r} aren't shown" for alt in wanted if " ".join(alt.split()) not in seen]

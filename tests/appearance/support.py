@@ -37,7 +37,7 @@ UNSUPPORTED = {
     # For those who can hear or see it, and no loss for the others.
     "aria-label attribute": "names the frame for screen readers",
     "lang attribute": "voice and hyphens; fonts are named by script in style attributes",
-    "role attribute": 'tables stay tables there; cellpadding and reading order hold',
+    "role attribute": "tables stay tables there; cellpadding and reading order hold",
     "hyphens": "long headlines break anywhere instead",
     "overflow": "only of the preheader, which Word hides by mso-hide:all",
     "height property": "only height:auto of pictures, whose attribute says the same; Yahoo makes it min-height",

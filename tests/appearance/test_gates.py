@@ -11,7 +11,7 @@ IMAGE = '<img src="https://site.example/x.png" alt="Words" width="9" height="9" 
 STYLE_ONLY = "<style>.late{font-size:16px}</style>"
 SEE_THROUGH = '<table style="color:#0000FF;background-color:#FFFFFF"><tr><td bgcolor="#FFFFFF">Blue</td></tr></table>'
 ARABIC = '<p style="font-size:16px;line-height:24px;text-align:left">دراسة</p>'
-MATTED = '<body style="filter:contrast(0.05)"' 
+MATTED = '<body style="filter:contrast(0.05)"'
 
 BROKEN = {
     "white on white": ("light", "#1A1D20", "#FFFFFF", "has a contrast of 1.00"),

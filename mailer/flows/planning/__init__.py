@@ -10,9 +10,9 @@ from mailer.core.personal import Stationery
 from mailer.core.selection import Arrangement
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
-from mailer.flows.planning.composing import Composer, Issue, compose
+from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.gate import Gate
-from mailer.flows.planning.preview import Preview, preview, queue_test_copy
+from mailer.flows.planning.preview import Cost, Preview, preview, queue_test_copy
 from mailer.flows.planning.prospect import Prospect, coming, look_ahead
 from mailer.flows.planning.specimens import Specimen, frozen_specimens, sample_claim, specimens
 from mailer.store import plans
@@ -21,6 +21,7 @@ from mailer.store.editions import Edition
 
 __all__ = [
     "Composer",
+    "Cost",
     "Planned",
     "Preview",
     "Prospect",
@@ -101,7 +102,7 @@ def _intent(
     # One at a time, and only what is kept of it: 500 variants would be a lot of HTML.
     for number, batch in enumerate(arrangement.batches):
         composed = compose(composer, batch, issue, number=number)
-        gate.look_at(stationery.write(sample_claim(None, nonce, keys, now), composed.compiled))
+        gate.look_at(PRESS.write(stationery, sample_claim(None, nonce, keys, now), composed.content))
         frozen.append(composed.variant())
     storm = any(batch.pick.doubtful for batch in arrangement.batches)
     return plans.Plan(
