@@ -77,7 +77,7 @@ def test_the_example_fits_a_screen():
     assert max(map(len, example().splitlines())) <= 100
 
 
-@pytest.mark.parametrize("section", ["selection", "web", "bounce"])
+@pytest.mark.parametrize("section", ["web", "bounce"])
 def test_a_key_whose_effect_comes_later_says_so(section):
     for key, field in keys_at((section,)).items():
         assert key == "public_url" or "later release" in (field.description or ""), key
@@ -124,6 +124,19 @@ def test_a_partly_written_cadence_keeps_its_other_defaults():
     assert (str(got["weekly"].rule), got["weekly"].max_articles) == ("monday 07:00", 5)
     assert got["weekly"].max_late == timedelta(days=3)
     assert (str(got["Pair"].rule), got["Pair"].name) == ("mon,thu 08:00", "Pair")
+
+
+def test_a_cadence_may_have_a_subject_of_its_own_and_a_wrong_one_is_one_clear_complaint():
+    good = '[cadence.weekly]\nsubject = "{{ lead.title }} and {{ rest }} more"'
+    assert settings(SITE + good).cadences()["weekly"].subject == "{{ lead.title }} and {{ rest }} more"
+    assert settings(SITE).cadences()["weekly"].subject == ""
+    with pytest.raises(ConfigError) as refused:
+        settings(SITE + '[cadence.weekly]\nsubject = "{{ leed.title }}"')
+    (complaint,) = refused.value.complaints
+    assert complaint.endswith(
+        "config.toml: [cadence.weekly] subject: knows nothing called 'leed.title'; "
+        "there are: lead.title, rest, total, site, cadence, label, period."
+    )
 
 
 def test_cadences_go_by_the_sites_time_zone():
@@ -364,6 +377,12 @@ def test_an_empty_file_is_told_what_is_required():
         ("feeds", 'allow_private = "perhaps"', 'allow_private = "perhaps" must be true or false.'),
         ("topics", 'Lung = "Lung"', "[topics] Lung must be an id of lower-case letters, digits and dashes"),
         ("topics", 'lung = ""', "[topics] lung"),
+        (
+            "topics",
+            'a = "Strasse"\nb = "STRAßE"',
+            "[topics] has a and b, and one label could mean either, because",
+        ),
+        ("topics", 'heart = "Lungs"\nlungs = "Heart"', "[topics] has heart and lungs, and one label"),
         ("topics", "lung = 5", "[topics] lung must be a valid string."),
         ("theme", 'accent = "red"', 'accent = "red" is not as it must be: colour of links, as #RRGGBB.'),
         ("web", 'public_url = "http://example.org"', "must be https; http is allowed for this machine only"),

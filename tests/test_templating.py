@@ -1,5 +1,6 @@
 import email
 import email.policy
+import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,7 +14,7 @@ from mailer.core.message import compile_mail, slot_mark, slot_value, to_value, t
 from mailer.core.text import clean_text, columns
 from mailer.errors import Refused, TemplateError
 from mailer.templating import Templates, ThemeOptions
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, MARK, ODD_TITLES, SITE, digest
+from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, ODD_TITLES, RELATED, SITE, digest, notices
 
 OURS = Templates(ThemeOptions())
 LEAD = DRAFTS[0]
@@ -175,6 +176,81 @@ def test_a_logo_stands_for_the_name_on_a_plate_of_its_own():
     assert logo["dark"] | {} == logo["light"] | {"color": "#1A1D20", "background-color": "#FFFFFF"}
 
 
+def test_the_editors_words_stand_between_the_masthead_and_the_lead_in_both_parts():
+    mail = rendered(intro=INTRO)
+    for part in (mail.html, mail.text):
+        assert part.index("16–22 November") < part.index("Good morning.") < part.rindex("A third of patients")
+    assert "<strong>one dose</strong>" in mail.html
+    assert "• Write to Mia\n  mailto:mia@site.example\n\n1. A third" in mail.text
+
+
+def test_related_reading_is_links_with_titles_and_nothing_where_there_is_none():
+    mail = rendered(LEAD, related=RELATED)
+    assert [e["text"] for e in Page(mail.html).all("h2")][-1] == "Related reading"
+    for part in (mail.html, mail.text):
+        assert part.index("Related reading") < part.rindex("Lungs are at their best") < part.index("Why you get this")
+        assert "https://site.example/lungs" in part
+    assert "Related reading" not in rendered().html + rendered().text
+
+
+def test_the_lead_can_be_shared_by_a_mail_and_the_text_part_needs_no_link_for_that():
+    mail = rendered()
+    (share,) = (e for e in Page(mail.html).all("a") if e["text"] == "Share")
+    assert share["attrs"]["href"].startswith("mailto:?subject=A%20third%20of%20patients")
+    assert "mailto:?" not in mail.text
+
+
+# The other mails.
+
+
+@pytest.mark.parametrize("kind", notices())
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_notice_says_the_same_in_both_parts(kind, language):
+    mail = OURS.render_notice(notices(language)[kind], mark=MARK)
+    page = Page(mail.html)
+    body = html.unescape(re.sub(r"<[^>]+>", "", mail.html.replace("<br>", " ").partition("</style>\n</head>")[2]))
+    for paragraph in re.split(r"\n\n|:\s+https?://\S+\n*", mail.text):
+        assert " ".join(paragraph.split()) in " ".join(body.split())
+    assert [e["attrs"]["href"] for e in page.all("a") if e["attrs"]["href"] not in mail.text] == []
+    assert len(page.all("h1")) == 1
+    assert len(page.all("h2")) == 1
+    assert page.all("title")[0]["text"] == mail.subject
+
+
+def test_a_confirmation_has_one_button_its_address_in_the_open_and_a_way_never_to_hear_of_us_again():
+    notice = notices()["confirm"]
+    mail = OURS.render_notice(notice, mark=MARK)
+    links = [(e["attrs"]["href"], e["text"].strip()) for e in Page(mail.html).all("a")]
+    assert links == [
+        (notice.confirm_url, "Confirm subscription"),
+        (notice.confirm_url, ""),  # its words are the address itself, in a span
+        (notice.never_url, "Never write to this address again"),
+    ]
+    assert mail.subject == "Confirm your subscription to Mia's Feed"
+    assert "The link works for 7 days." in mail.text
+    assert MARK not in mail.html + mail.text
+
+
+@pytest.mark.parametrize("kind", notices())
+@pytest.mark.parametrize("accent", ["#0B5F6B", "#FFE600", "#14213D", "#FFFFFF", "#000000", "#808080"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_of_a_notice_can_be_read(kind, accent, scheme):
+    mail = Templates(ThemeOptions(accent=accent)).render_notice(notices()[kind], mark=MARK)
+    for element in Page(mail.html).words():
+        colours = element[scheme]
+        assert contrast(colours["color"], colours["background-color"]) >= READABLE, element
+
+
+def test_a_name_that_runs_the_other_way_stands_in_a_span_of_its_own():
+    html = OURS.render_notice(notices("ar")["changed"], mark=MARK).html
+    assert 'يصلك <span dir="ltr">Mia\'s Feed</span> الآن' in html.replace("&#39;", "'")
+    assert '<span dir="ltr">Oncology</span> و<span dir="ltr">Lung health</span>' in html
+    assert (
+        '<span dir="ltr">'
+        not in OURS.render_notice(notices()["welcome"], mark=MARK).html.split("<h2")[1].split("rule")[0]
+    )
+
+
 # How it is made.
 
 
@@ -187,10 +263,10 @@ def test_each_article_turns_as_a_whole_and_says_its_language():
     assert tables[3]["style"]["text-align"] == "right"
 
 
-@pytest.mark.parametrize("accent", ["#0B5F6B", "#FFE600", "#14213D", "#FFFFFF"])
+@pytest.mark.parametrize("accent", ["#0B5F6B", "#FFE600", "#14213D", "#FFFFFF", "#000000", "#808080"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_word_can_be_read_in_light_and_dark(accent, scheme):
-    mail = Templates(ThemeOptions(accent=accent)).render_digest(digest(more=3), mark=MARK)
+    mail = Templates(ThemeOptions(accent=accent)).render_digest(digest(more=3, intro=INTRO, related=RELATED), mark=MARK)
     words = Page(mail.html).words()
     assert len(words) > 30
     for element in words:
@@ -358,7 +434,7 @@ def test_a_file_of_the_operator_replaces_ours_and_may_extend_the_frame(tmp_path)
         ("\n{{ 1 / 0 }}", r"digest/body\.txt, line 2: division by zero"),
         ("{{ page.__class__.__mro__ }}", r"digest/body\.txt, line 1: .*unsafe"),
         ('{% extends "email/_base/none.txt" %}', r"there is no template 'email/_base/none\.txt'"),
-        ("{% for x in range(10**9) %}{% endfor %}", r"digest/body\.txt, line 1: Range too big"),
+        ("{% for x in range(1000000000) %}{% endfor %}", r"digest/body\.txt, line 1: Range too big"),
     ],
 )
 def test_a_broken_template_says_where_it_is_broken(tmp_path, text, complaint):
@@ -367,10 +443,10 @@ def test_a_broken_template_says_where_it_is_broken(tmp_path, text, complaint):
 
 
 def test_a_template_that_is_not_utf_8_says_so(tmp_path):
-    templates = themed(tmp_path, "digest/body.txt", "x")
-    (tmp_path / "email/digest/body.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(TemplateError, match=r"digest/body\.txt"):
-        templates.render_digest(digest(), mark=MARK)
+    themed(tmp_path, "digest/body.txt", "x")
+    (tmp_path / "email/digest/body.txt").write_bytes(b"x\n\xff\xfe")
+    with pytest.raises(TemplateError, match=r"digest/body\.txt, line 2: not UTF-8 text"):
+        Templates(ThemeOptions(templates=tmp_path))
 
 
 def test_a_folder_that_is_not_there_says_so(tmp_path):

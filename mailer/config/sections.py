@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from mailer.config.secret_files import SHORTEST_KEY, read_keys
 from mailer.config.values import (
@@ -22,6 +22,18 @@ from mailer.config.values import (
     TimeZone,
     WebAddress,
 )
+from mailer.core.cadence import CadenceOptions
+from mailer.templating.subject import check_subject
+
+
+class CadenceTable(CadenceOptions):
+    """A table [cadence.<name>] as read from the file: core has the setting of the subject, and doesn't know Jinja."""
+
+    @field_validator("subject")
+    @classmethod
+    def _subject_can_be_written(cls, text: str) -> str:
+        return check_subject(text)
+
 
 _DATABASE = re.compile(r"sqlite:///(?!:memory:)[^\s?][^\n]*|postgresql(\+psycopg)?://\S+", re.ASCII)
 
@@ -83,8 +95,8 @@ class SelectionOptions(Section):
         default=4,
         ge=0,
         le=20,
-        description="How many older articles to name under 'Related reading'; 0 turns them off. "
-        "Takes effect with a later release.",
+        description="How many older articles to name under 'Related reading', where so many are near enough; "
+        "0 turns them off.",
     )
 
 

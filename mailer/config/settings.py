@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mailer.config.secret_files import read_keys, read_password
 from mailer.config.sections import (
     BounceOptions,
+    CadenceTable,
     SecurityOptions,
     SelectionOptions,
     SiteOptions,
@@ -17,9 +18,10 @@ from mailer.config.sections import (
     WebOptions,
 )
 from mailer.config.values import CadenceName, Name, TopicId, is_loopback
-from mailer.core.cadence import Cadence, CadenceOptions
+from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryOptions
 from mailer.core.digest import Site
+from mailer.core.topics import mistaken_for_another
 from mailer.errors import ConfigError
 from mailer.feeds import FeedOptions
 from mailer.smtp import RelayOptions
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
     store: StoreOptions = Field(default=StoreOptions(), description="Where everything is kept.")
     smtp: RelayOptions = Field(default=RelayOptions(), description="The relay that takes the mails.")
     delivery: DeliveryOptions = Field(default=DeliveryOptions(), description="How hard a delivery is tried.")
-    cadence: Mapping[CadenceName, CadenceOptions] = Field(
+    cadence: Mapping[CadenceName, CadenceTable] = Field(
         default={},
         validate_default=True,
         description="How often readers can hear from you. daily, weekly and monthly exist without being written; "
@@ -82,6 +84,16 @@ class Settings(BaseSettings):
             if isinstance(whole[name], dict):
                 whole[name] = {"when": when, **whole[name]}
         return whole
+
+    @field_validator("topics")
+    @classmethod
+    def _topics_are_told_apart(cls, offered: Mapping[str, str]) -> Mapping[str, str]:
+        if pair := mistaken_for_another(offered):
+            raise ValueError(
+                f"has {pair[0]} and {pair[1]}, and one label could mean either, because case doesn't count; "
+                "give them other names"
+            )
+        return offered
 
     @field_validator("smtp")
     @classmethod

@@ -162,6 +162,12 @@ class CadenceOptions(BaseModel):
         le=100,
         description="With fewer articles than this nothing is sent, and they wait for the next digest.",
     )
+    subject: str = Field(
+        default="",
+        description="The subject of its digests, in which lead.title, rest (how many other articles), total, site, "
+        "cadence, label ('Weekly') and period stand for what they say: "
+        "'{{ lead.title }}{% if rest %} and {{ rest }} more{% endif %}'. Empty: the lead's headline.",
+    )
     max_late: Duration | None = Field(
         default=None,
         description="The scheduler holds an edition that would go out later than this after its due time. "
@@ -187,6 +193,7 @@ class Cadence:
     min_articles: int
     max_late: timedelta
     catch_up: Literal["latest", "each", "skip"]
+    subject: str = ""
 
     @classmethod
     def of(cls, name: str, options: CadenceOptions, site_timezone: str) -> Self:
@@ -200,6 +207,7 @@ class Cadence:
             min_articles=options.min_articles,
             max_late=_MAX_LATE[rule.pace] if options.max_late is None else options.max_late,
             catch_up=options.catch_up,
+            subject=options.subject,
         )
 
     def latest_due(self, now: datetime) -> datetime:

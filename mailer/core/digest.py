@@ -3,38 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mailer.core.article import Article, Picture
+from mailer.core.frame import Frame, Site, frame_of
+from mailer.core.intro import Intro, read_intro
 from mailer.core.link import is_loopback, web_address
 from mailer.core.message import Headers
 from mailer.core.script import language_of, script_of
 from mailer.core.text import Direction, clean_text, first_sentences, first_strong, shorten
-from mailer.core.words import ENGLISH, Words, cadence_name
+from mailer.core.words import ENGLISH, Words
+
+__all__ = ["Digest", "Item", "Layout", "Site", "headers_of", "lay_out"]
 
 SUBJECT, PREHEADER, TITLE = 60, 110, 140
 LEAD_SUMMARY, ITEM_SUMMARY = 220, 160
 SUMMARISED = 6  # the articles shown with a summary, the lead among them
 LONG_TITLE = 90  # from here a headline is set smaller, and hyphenated
 PICTURE_WIDTH = 536  # pixels, 600 without the sides
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """The publication a mail speaks for, as its settings say. URLs are absolute, without a trailing slash."""
-
-    name: str
-    url: str
-    from_name: str
-    from_address: str
-    public_url: str
-    list_id: str
-    tagline: str = ""
-    reply_to: str = ""
-    postal_address: str = ""
-    language: str = "en"
-    accent: str = "#0B5F6B"
-    logo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +68,23 @@ class Item:
         return len(self.title) > LONG_TITLE
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout(Frame):
     """A digest as it is shown: every text cleaned and cut, every URL ASCII, nothing left to decide.
 
-    `language`, `direction`, `script`: of the words around the articles. `why`: why the reader gets this, with places
-    for %(date)s and %(cadence)s, the name of a cadence of the operator's own. `imprint`: who sends this and from where,
-    in lines.
+    `period`: '16–22 November'. `intro`: the editor's words. `more`: 'and 8 more on the site', or ''. `related`: older
+    articles, by title and link alone. `share`: a mail with the lead's title and address, to be sent to anybody, or ''.
     """
 
     subject: str
-    preheader: str
-    site_name: str
-    site_url: str
-    public_url: str
-    label: str
     period: str
-    cadence: str
-    why: str
     lead: Item
     summarised: tuple[Item, ...]
     titled: tuple[Item, ...]
     more: str
-    imprint: tuple[str, ...]
-    language: str = "en"
-    direction: Direction = "ltr"
-    script: str = ""
-    site_script: str = ""
+    intro: Intro | None = None
+    related: tuple[Item, ...] = ()
+    share: str = ""
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -116,13 +92,16 @@ class Layout:
         return (self.lead, *self.summarised, *self.titled)
 
     @property
-    def scripts(self) -> frozenset[str]:
-        """The scripts that need fonts of their own."""
-        return frozenset({self.script, self.site_script, *(item.script for item in self.items)}) - {""}
+    def name(self) -> str:
+        """What a screen reader calls the mail."""
+        return f"{self.site_name}, {self.label}, {self.period}"
 
     @property
-    def site_direction(self) -> Direction:
-        return first_strong(self.site_name)
+    def scripts(self) -> frozenset[str]:
+        """The scripts that need fonts of their own."""
+        of_articles = {item.script for item in (*self.items, *self.related)}
+        of_intro = {self.intro.script} if self.intro else set()
+        return frozenset({self.script, self.site_script, *of_articles, *of_intro}) - {""}
 
 
 def lay_out(digest: Digest, words: Words = ENGLISH) -> Layout:
@@ -133,34 +112,27 @@ def lay_out(digest: Digest, words: Words = ENGLISH) -> Layout:
     if not digest.articles:
         raise ValueError("a digest without articles is not mailed")
     items = tuple(_item(digest, number, article, words) for number, article in enumerate(digest.articles, start=1))
-    lead, site = items[0], digest.site
+    related = (_item(digest, SUMMARISED + 1, article, words) for article in digest.related)
+    lead = items[0]
     others = " · ".join(item.title for item in items[1:4])
     return Layout(
+        **frame_of(digest.site, digest.cadence, words),
         subject=shorten(lead.title, SUBJECT),
         preheader=shorten(others, PREHEADER) if others else first_sentences(lead.summary, PREHEADER),
-        site_name=clean_text(site.name),
-        site_url=web_address(site.url),
-        public_url=site.public_url,
-        label=words.label(digest.cadence),
         period=words.period(*digest.covers),
-        cadence=cadence_name(digest.cadence),
-        why=words.why(digest.cadence),
         lead=lead,
         summarised=items[1:SUMMARISED],
         titled=items[SUMMARISED:],
         more=words.more(digest.more),
-        language=words.language,
-        direction=words.direction,
-        script=words.script,
-        site_script=script_of(clean_text(site.name), site.language),
-        imprint=_imprint(clean_text(site.name), site.postal_address),
+        intro=read_intro(digest.intro, digest.site.language),
+        related=tuple(item for item in related if item.link),
+        share=_share(lead),
     )
 
 
-def _imprint(name: str, postal_address: str) -> tuple[str, ...]:
-    """The postal address in lines, after the site's name where it doesn't begin with that itself."""
-    lines = tuple(filter(None, map(clean_text, postal_address.splitlines())))
-    return lines if lines and lines[0].startswith(name) else (name, *lines)
+def _share(lead: Item) -> str:
+    """RFC 6068: no third party learns of it, and every mail program can."""
+    return f"mailto:?subject={quote(lead.title, safe='')}&body={quote(lead.link, safe='')}" if lead.link else ""
 
 
 def headers_of(digest: Digest) -> Headers:

@@ -57,11 +57,11 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """What the header of a digest is made of, the same for every reader.
+    """What the header of a mail is made of, the same for every reader.
 
     `list_name`: the publication's name for people. `public_url`: where the readers' pages are, ASCII, without a
     trailing slash. `feedback`: edition, cadence and kind, as the mailbox providers' reports shall group them.
-    `language`: BCP 47 tag or ''.
+    `language`: BCP 47 tag or ''. `to_a_list`: whether its reader is on the list, and can leave it by one click.
     """
 
     from_name: str
@@ -72,6 +72,7 @@ class Headers:
     feedback: tuple[str, str, str]
     reply_to: str = ""
     language: str = ""
+    to_a_list: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,16 @@ def _header(headers: Headers, subject: str, date: datetime) -> Iterator[bytes | 
     yield b"MIME-Version: 1.0\r\n"
     if _LANGUAGE.match(headers.language):
         yield raw_header("Content-Language", headers.language)
+    if headers.to_a_list:
+        yield from _list_fields(headers)
+    yield b"Auto-Submitted: auto-generated\r\n"  # RFC 3834 §5
+    if headers.to_a_list:
+        yield b"Precedence: bulk\r\n"
+    fields = [re.sub(r"[^A-Za-z0-9_-]", "-", field) for field in headers.feedback]
+    yield raw_header("Feedback-ID", ":".join([*fields, sender_id(headers.list_id)]))
+
+
+def _list_fields(headers: Headers) -> Iterator[bytes | _Slot]:
     yield list_id_header(headers.list_name, headers.list_id)
     # RFC 8058 §3.1: one https URI, and this very line beside it.
     yield from (f"List-Unsubscribe: <{raw_value(headers.public_url)}/one-click/".encode(), _Slot("leave"), b">\r\n")
@@ -198,10 +209,6 @@ def _header(headers: Headers, subject: str, date: datetime) -> Iterator[bytes | 
     owner = _mailto(headers.reply_to or headers.from_address)
     yield raw_header("List-Help", f"<{owner}?subject=help>")
     yield raw_header("List-Owner", f"<{owner}>")
-    yield b"Auto-Submitted: auto-generated\r\n"  # RFC 3834 §5
-    yield b"Precedence: bulk\r\n"
-    fields = [re.sub(r"[^A-Za-z0-9_-]", "-", field) for field in headers.feedback]
-    yield raw_header("Feedback-ID", ":".join([*fields, sender_id(headers.list_id)]))
 
 
 def sender_id(list_id: str) -> str:
@@ -227,7 +234,8 @@ def _body(text: str, mark: str) -> Iterator[bytes | _Slot]:
             continue
         after_slot = at > 0 and not piece.startswith("\n")
         before_slot = at < len(found) - 1 and piece != "" and not piece.endswith("\n")
-        yield (b"=\r\n" if after_slot else b"") + quoted_printable(piece) + (b"=\r\n" if before_slot else b"")
+        yield b"=\r\n" if after_slot else b""
+        yield quoted_printable(piece, goes_on=before_slot) + (b"=\r\n" if before_slot else b"")
 
 
 def _joined(pieces: list[bytes | _Slot], language: str) -> Compiled:

@@ -139,6 +139,33 @@ class Words:
             "monthly": _("You now get %(site)s monthly."),
         }.get(cadence) or _("You now get the %(cadence)s digest of %(site)s.")
 
+    def next_digest(self) -> str:
+        """When the next digest comes; with %(date)s, %(time)s."""
+        _ = self.catalogue.gettext
+        return _("Your next digest comes on %(date)s at about %(time)s, if there is something new.")
+
+    def paused(self) -> str:
+        """What happens in a pause; with %(date)s."""
+        _ = self.catalogue.gettext
+        return _("Your digests pause until %(date)s. What is new by then is in the first one after it.")
+
+    def topics(self) -> str:
+        """Which topics a reader gets; with %(topics)s."""
+        return self.catalogue.gettext("Topics: %(topics)s.")
+
+    def all_topics(self) -> str:
+        """That a reader gets them all."""
+        return self.catalogue.gettext("You get articles on all topics.")
+
+    def at_any_time(self) -> str:
+        """That nothing binds a reader."""
+        _ = self.catalogue.gettext
+        return _("You can change how often it comes, or leave, at any time: the links are in every mail.")
+
+    def no_more(self) -> str:
+        """What a reader who has left gets from now on."""
+        return self.catalogue.gettext("No more digests come. One that left before may still arrive.")
+
     def _dated(self, day: date, pattern: str) -> str:
         return _plain_spaces(format_date(day, pattern, locale=locale_of(self.language)))
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from mailer.core.article import Article, Draft, Picture, all_topics, canonical_link
+from mailer.core.related import Candidate
 from mailer.store.identity import known_as, lend_topics, lent_topics
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import articles
@@ -74,6 +75,18 @@ def between(connection: Connection, lo: int, hi: int) -> list[Article]:
         )
     )
     return [_article(row) for row in rows]
+
+
+def candidates(connection: Connection, limit: int = 50_000) -> list[Candidate]:
+    """The newest articles that may be named as related, as far as they are compared: neither hidden nor in a storm."""
+    columns = articles.c
+    rows = connection.execute(
+        select(*(columns[name] for name in Candidate._fields))
+        .where(columns.hidden.is_(False), columns.storm.is_(False))
+        .order_by(columns.seq.desc())
+        .limit(limit)
+    )
+    return list(map(Candidate._make, rows))
 
 
 def by_seq(connection: Connection, seqs: Iterable[int]) -> list[Article]:

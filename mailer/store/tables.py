@@ -166,6 +166,7 @@ class EditionRow(SQLModel, table=True):
 
     `since`: of a cadence's first edition, held back or not, the oldest date that counts; no two cadences share one.
     `intro`: the editor's words, Markdown. `findings`: what lint found, a sentence each.
+    `draft_at`: when the draft that it was made with was last changed.
     """
 
     __tablename__ = "editions"
@@ -187,6 +188,7 @@ class EditionRow(SQLModel, table=True):
     key_id: str = ""
     intro: str = Field(default="", sa_type=Text, sa_column_kwargs=_EMPTY_TEXT)
     findings: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
+    draft_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class VariantRow(SQLModel, table=True):

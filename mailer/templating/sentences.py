@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from mailer.core.text import first_strong
 from mailer.core.words import Words
+from mailer.templating.sandbox import check_places
 
 
 def install(environment: SandboxedEnvironment) -> None:
@@ -34,11 +35,12 @@ def install(environment: SandboxedEnvironment) -> None:
 
 @pass_context
 def _fill(context: Context, sentence: str, **values: object) -> str:
-    """A translated sentence with its places filled. Numbers are written as the language does.
+    """A translated sentence with its places filled. Numbers and lists are written as the language does.
 
     In HTML, text is escaped, and what runs the other way stands in a span of its own (look.md §3).
     """
     words: Words = context["words"]
+    check_places(sentence, values)
     if context.eval_ctx.autoescape:
         return Markup(sentence) % {key: _in_html(context, words, value) for key, value in values.items()}  # noqa: S704 a catalogue's own sentence; `messages check` finds markup in it
     return sentence % _in_text(words, values)
@@ -69,12 +71,17 @@ def _npgettext(context: Context, about: str, one: str, many: str, num: int, /, *
 
 
 def _in_text(words: Words, values: Mapping[str, object]) -> dict[str, Any]:
-    return {key: _number(words, value) for key, value in values.items()}
+    return {
+        key: words.listed(tuple(map(str, value))) if isinstance(value, tuple) else _number(words, value)
+        for key, value in values.items()
+    }
 
 
 def _in_html(context: Context, words: Words, value: object) -> object:
+    if isinstance(value, tuple):
+        return Markup(words.listed(tuple(str(_in_html(context, words, name)) for name in value)))  # noqa: S704 each was escaped
     plain = _number(words, value)
-    if isinstance(plain, Markup) or not isinstance(plain, str) or plain in context.get("marks", ()):
+    if not isinstance(plain, str) or isinstance(plain, Markup) or plain in context.get("marks", ()):
         return plain
     direction = first_strong(plain)
     if direction == words.direction:

@@ -6,7 +6,7 @@ from mailer.core.article import Picture
 from mailer.core.digest import headers_of, lay_out
 from mailer.core.link import web_address
 from mailer.core.script import script_of
-from tests.mail.samples import DRAFTS, ODD_TITLES, PICTURE, SITE, digest
+from tests.mail.samples import DRAFTS, ODD_TITLES, PICTURE, SITE, articles, digest
 
 LEAD = DRAFTS[0]
 
@@ -175,6 +175,21 @@ def test_no_odd_title_breaks_a_layout(name):
     assert len(page.lead.title) <= 140
     assert len(page.lead.summary) <= 220
     assert page.lead.link == ""
+
+
+def test_related_articles_are_shown_by_title_and_only_those_that_can_be_opened():
+    page = lay_out(digest(related=articles(DRAFTS[1], replace(DRAFTS[2], link="javascript:x"), DRAFTS[3])))
+    assert [item.title for item in page.related] == [DRAFTS[1].title, DRAFTS[3].title]
+    assert [item.summary for item in page.related] == ["", ""]
+    assert "ar" in lay_out(digest(LEAD, related=articles(DRAFTS[3]))).scripts
+
+
+def test_an_article_is_shared_by_a_mail_with_its_title_and_address():
+    page = lay_out(digest(replace(LEAD, title="Tea & milk? 50 %", link="https://site.example/a?b=c&d=e")))
+    assert page.share == (
+        "mailto:?subject=Tea%20%26%20milk%3F%2050%20%25&body=https%3A%2F%2Fsite.example%2Fa%3Fb%3Dc%26d%3De"
+    )
+    assert lay_out(digest(replace(LEAD, link=""))).share == ""
 
 
 def test_the_imprint_names_the_site_once():

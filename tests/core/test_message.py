@@ -106,6 +106,12 @@ def test_any_text_can_stand_in_a_slot_of_a_body(text):
     assert content == f"before {value} after\n{value}\nend"
 
 
+@given(st.integers(60, 90), st.sampled_from(["a", "é", "ü ", "="]))
+def test_no_line_before_a_slot_grows_too_long_by_its_soft_break(length, char):
+    data = compiled(text=f"{char * length}{at('since')} after").build(VALUES)
+    assert max(map(len, lines_of(data.partition(b"\r\n\r\n")[2]))) <= 76
+
+
 def test_a_token_passes_unchanged():
     assert slot_value(LEAVE) == token_value(LEAVE) == LEAVE.encode()
 
@@ -172,6 +178,15 @@ def test_every_odd_title_makes_a_message_that_reads_back(name):
     assert message["Subject"] == clean_text(title)
     assert message["Bcc"] is None
     assert message.get_body(("plain",)).get_content().strip() == clean_text(title)
+
+
+def test_a_mail_to_no_list_has_no_list_fields_and_still_says_that_a_program_wrote_it():
+    sample = replace(headers_of(digest()), to_a_list=False)
+    mail = compile_mail(headers=sample, subject="x", html="<p>x</p>", text="x", mark=MARK, date=DATE, boundary=BOUNDARY)
+    message = parsed(mail.build(VALUES))
+    assert [name for name in message if name.startswith("List-") or name == "Precedence"] == []
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Language"] == "en"
 
 
 def test_the_same_input_makes_the_same_bytes():

@@ -1,9 +1,11 @@
 """A sample site, its digest, and every odd text that a feed may bring."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from mailer.core.article import Article, Draft, Picture
 from mailer.core.digest import Digest, Site
+from mailer.core.notice import Changed, Confirm, Goodbye, Notice, Welcome
 
 MARK = "kX7qP2mZ9tR4wB6nC8vY"
 DATE = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -81,6 +83,32 @@ def digest(*drafts: Draft, **changes: object) -> Digest:
         "topics": TOPICS,
     }
     return Digest(**(given | changes))
+
+
+INTRO = """Good morning. This week **one dose** makes headlines; [our guide](https://site.example/guide) still holds.
+
+* Sleep is next week
+* Write to [Mia](mailto:mia@site.example)
+"""
+RELATED = tuple(Article(90 + at, "feed:1", replace(draft, guid=f"old{at}")) for at, draft in enumerate(DRAFTS[1:4]))
+
+MONDAY = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
+
+
+def notices(language: str = "en") -> dict[str, Notice]:
+    return {
+        "confirm": Confirm(
+            SITE,
+            "weekly",
+            date(2026, 11, 23),
+            "https://news.site.example/confirm/Y29uZmlybS00Mg.QH7qk3ZyVx5mT0cWb2RfN8uJpLs1EaGdHiYo4nKvXtM",
+            "https://news.site.example/never/bmV2ZXItNDI.w5Zt1JcXq8RfV3mYh0KsB7uNpLa2DgTiEo9yHkQvWxE",
+            language=language,
+        ),
+        "welcome": Welcome(SITE, "weekly", MONDAY, language),
+        "changed": Changed(SITE, "monthly", MONDAY, ("Oncology", "Lung health"), language=language),
+        "goodbye": Goodbye(SITE, "weekly", "https://news.site.example/subscribe", language),
+    }
 
 
 ODD_TITLES = {

@@ -4,9 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from sqlalchemy import update
 
 from mailer.core.article import Picture
+from mailer.core.related import Candidate
 from mailer.store import articles
+from mailer.store.tables import articles as table
 from tests.stories import MONDAY, draft, publish
 
 
@@ -177,3 +180,19 @@ async def test_articles_come_in_the_order_asked_for(database):
     await publish(database, "a", "b", "c")
     found = await database.read(articles.by_seq, [3, 99, 1])
     assert [item.seq for item in found] == [3, 1]
+
+
+async def test_candidates_are_the_newest_that_may_be_named_and_the_back_catalogue_is_among_them(database):
+    await take(database, replace(draft("old"), topics=("x",), language="de"), known=True)
+    await take(database, draft("hidden"), draft("stormed"), draft("a"), draft("b"))
+    await database.write(articles.hide, 2)
+    await database.write(
+        lambda connection: connection.execute(update(table).where(table.c.seq == 3).values(storm=True))
+    )
+
+    found = await database.read(articles.candidates)
+
+    assert [one.seq for one in found] == [5, 4, 1]
+    one = (await database.read(articles.by_seq, [1]))[0].draft
+    assert found[-1] == Candidate(1, one.title, one.summary, one.link, ["x"], "de", True, one.published)
+    assert [one.seq for one in await database.read(articles.candidates, 2)] == [5, 4]

@@ -7,20 +7,26 @@ from typing import Self
 
 from mailer.core.cadence import Cadence
 from mailer.core.digest import Digest, Site, headers_of
-from mailer.core.message import Compiled, compile_mail
+from mailer.core.live import Live
+from mailer.core.message import Compiled, Headers, compile_mail
 from mailer.core.selection import Batch
+from mailer.core.size import LARGEST, WARNING, octets
 from mailer.core.subscription import mail_language
 from mailer.store.editions import Variant
-from mailer.templating import Rendered, Templates
+from mailer.templating import Press, Rendered, Templates
+
+PRESS = Press()
+"""Copies to look at come off it, as those that are sent come off the sender's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What every mail is made from, besides its articles. `topics`: id to name."""
+    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most."""
 
     site: Site
     topics: Mapping[str, str]
     templates: Templates
+    related: int = 0
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
@@ -31,7 +37,7 @@ class Composer:
 class Issue:
     """Which edition a mail belongs to. `nonce`: at least 32 hexadecimal digits that nobody could foresee.
 
-    `intro`: the editor's words, Markdown, or ''.
+    `intro`: the editor's words, Markdown, or ''. `subject`: the operator's template for it, or ''.
     """
 
     cadence: str
@@ -40,6 +46,7 @@ class Issue:
     date: datetime
     nonce: str
     intro: str = ""
+    subject: str = ""
 
     @classmethod
     def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str, intro: str = "") -> Self:
@@ -47,16 +54,37 @@ class Issue:
         first, last = cadence.covers(due)
         today = now.astimezone(cadence.zone).date()
         late = today > due.astimezone(cadence.zone).date()
-        return cls(cadence.name, cadence.period_of(due), (first, today if late else last), now, nonce, intro)
+        covers = (first, today if late else last)
+        return cls(cadence.name, cadence.period_of(due), covers, now, nonce, intro, cadence.subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A finished variant, as people see it and as it is sent."""
+    """A finished variant, as people see it and as it is sent.
+
+    `batch`: its articles, those left out to keep it short counted in `more`. `size`: octets of the HTML part in a
+    reader's copy. `dropped`: how many articles were left out for that. `content`: what copies are made from; of a live
+    mail, `rendered` and `size` are a sample reader's.
+    """
 
     rendered: Rendered
-    compiled: Compiled
+    content: Compiled | Live
     batch: Batch
+    size: int = 0
+    dropped: int = 0
+
+    @property
+    def warning(self) -> str:
+        """What to know of its size, a sentence; '' where it is well below what mail programs show."""
+        kilobytes = f"{self.size / 1000:.0f} KB"
+        if self.dropped:
+            count = "1 article was" if self.dropped == 1 else f"{self.dropped} articles were"
+            return f"{count} left to 'and more on the site', or the HTML part would be too large; it has {kilobytes}."
+        if self.size > WARNING:
+            return (
+                f"The HTML part has {kilobytes}; over {LARGEST // 1000} KB it is shortened, over 102 KB Gmail cuts it."
+            )
+        return ""
 
     def variant(self) -> Variant:
         """As the ledger keeps it."""
@@ -67,16 +95,19 @@ class Composed:
             articles=tuple(article.seq for article in pick.articles),
             more=pick.more,
             subject=self.rendered.subject,
-            content=self.compiled.pack(),
+            content=self.content.pack(),
             related=tuple(article.seq for article in self.batch.related),
         )
 
 
 def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, test: bool = False) -> Composed:
-    """Render and compile one variant. `number`: of the variant within its edition. Raises TemplateError."""
-    site = composer.site
+    """Render and compile one variant, not larger than mail programs show. `number`: of the variant in its edition.
+
+    Raises TemplateError.
+    """
+    mark = f"{issue.nonce[:24]}{number:08d}"
     digest = Digest(
-        site=site,
+        site=composer.site,
         cadence=issue.cadence,
         period=issue.period,
         covers=issue.covers,
@@ -86,16 +117,58 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         topics=composer.topics,
         intro=issue.intro,
         related=batch.related,
+        subject=issue.subject,
     )
-    mark = f"{issue.nonce[:24]}{number:08d}"
-    rendered = composer.templates.render_digest(digest, mark=mark)
-    compiled = compile_mail(
-        headers=replace(headers_of(digest), feedback=(issue.period, issue.cadence, "test" if test else "digest")),
-        subject=f"[Test] {rendered.subject}" if test else rendered.subject,
-        html=rendered.html,
-        text=rendered.text,
+    digest, rendered = _fitting(composer.templates, digest, mark)
+    content = _content(
+        rendered,
+        replace(headers_of(digest), feedback=(issue.period, issue.cadence, "test" if test else "digest")),
+        prefix="[Test] " if test else "",
         mark=mark,
         date=issue.date,
         boundary=f"{issue.nonce[8:32]}.{number}",
     )
-    return Composed(rendered, compiled, batch)
+    shown = replace(batch, pick=replace(batch.pick, articles=digest.articles, more=digest.more), related=digest.related)
+    dropped = len(batch.pick.articles) - len(digest.articles)
+    return Composed(rendered, content, shown, octets(rendered.html, mark), dropped)
+
+
+def _content(
+    rendered: Rendered, headers: Headers, *, prefix: str, mark: str, date: datetime, boundary: str
+) -> Compiled | Live:
+    """What the copies of a rendered mail are made from."""
+    if rendered.stencil is not None:
+        return Live(rendered.stencil, headers, date, boundary, prefix)
+    return compile_mail(
+        headers=headers,
+        subject=prefix + rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        mark=mark,
+        date=date,
+        boundary=boundary,
+    )
+
+
+def _fitting(templates: Templates, digest: Digest, mark: str) -> tuple[Digest, Rendered]:
+    """The digest with as many of its articles as fit, the others counted in `more`, and how it looks.
+
+    Where not even the lead fits, the related articles go, too.
+    """
+    rendered = templates.render_digest(digest, mark=mark)
+    if octets(rendered.html, mark) <= LARGEST:
+        return digest, rendered
+    for whole in (digest, replace(digest, related=())):
+        found = None
+        fits, over = 0, len(whole.articles) + (not whole.related)
+        while over - fits > 1:
+            count = (fits + over) // 2
+            shorter = replace(whole, articles=whole.articles[:count], more=whole.more + len(whole.articles) - count)
+            rendered = templates.render_digest(shorter, mark=mark)
+            if octets(rendered.html, mark) <= LARGEST:
+                fits, found = count, (shorter, rendered)
+            else:
+                over = count
+        if found:
+            return found
+    return shorter, rendered

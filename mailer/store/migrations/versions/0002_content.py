@@ -48,6 +48,7 @@ def upgrade() -> None:
         "UPDATE editions SET since = (SELECT min(v.since) FROM variants v WHERE v.edition_id = editions.id) "
         "WHERE lo IS NULL"
     )
+    op.add_column("editions", sa.Column("draft_at", Instant(), nullable=True))
     op.add_column("variants", sa.Column("related", sa.JSON(), nullable=False, server_default="[]"))
 
 
