@@ -53,8 +53,8 @@ class Story:
     def add(self, now: str = SUNDAY):
         return self.site.did("feeds", "add", self.url, "--now", now)
 
-    def poll(self, now: str = MORNING, *, code: int = 0):
-        ended = self.site.run("feeds", "poll", "--now", now)
+    def poll(self, now: str = MORNING, *, code: int = 0, **environ: str):
+        ended = self.site.run("feeds", "poll", "--now", now, **environ)
         assert ended.code == code, ended.all
         assert "Traceback" not in ended.all
         return ended
@@ -93,7 +93,7 @@ def server() -> Iterator[BadFeeds]:
 
 @pytest.fixture
 def story(site, relay, server) -> Story:
-    site.configure('[feeds]\nallow_private = true\ntimeout = "0.5s"\nmax_bytes = 200000')
+    site.configure("[feeds]\nallow_private = true\nmax_bytes = 200000")
     return Story(site, relay, server)
 
 
@@ -126,6 +126,11 @@ FAILURES = {
 }
 
 
+def impatient(fault: str) -> dict[str, str]:
+    """Only where slowness is the fault: a busy machine is slow by itself."""
+    return {"MAILER_FEEDS__TIMEOUT": "0.5s"} if fault in ("a timeout", "a slow drip") else {}
+
+
 @pytest.mark.parametrize("fault", FAILURES)
 def test_a_feed_that_fails_is_said_in_words_and_costs_the_digest_nothing_that_was_told_before(story, fault):
     page, words = FAILURES[fault]
@@ -134,7 +139,7 @@ def test_a_feed_that_fails_is_said_in_words_and_costs_the_digest_nothing_that_wa
     story.answer(page)
 
     for at in (MORNING, "2026-11-23T07:30Z"):
-        ended = story.poll(at, code=1)
+        ended = story.poll(at, code=1, **impatient(fault))
         assert len(ended.err.splitlines()) == 1
         assert words in ended.err
     document, shown = story.health()
@@ -151,7 +156,7 @@ def test_a_feed_that_was_mended_goes_on_where_it_was(story, fault):
     story.publish(item("first"))
     story.add()
     story.answer(FAILURES[fault][0])
-    story.poll(code=1)
+    story.poll(code=1, **impatient(fault))
     story.publish(item("second", date=AT_DAWN), item("first"))
 
     story.poll("2026-11-23T07:30Z")
@@ -631,7 +636,7 @@ def test_one_bad_feed_among_many_keeps_nobody_waiting(story):
     for number in range(12):
         story.server.pages[f"/{number}"] = Page(rss(item(f"n{number}")))
         story.site.did("feeds", "add", f"{story.server.url}/{number}", "--now", SUNDAY)
-    bad = itertools.cycle(page for page, _ in FAILURES.values())
+    bad = itertools.cycle(page for fault, (page, _) in FAILURES.items() if not impatient(fault))
     for number in range(0, 12, 2):
         story.server.pages[f"/{number}"] = next(bad)
     for number in range(1, 12, 2):
