@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("build_messages", "plan_edition", "import_subscribers", "lint_mail", "start_command")
+BENCHES = ("build_messages", "plan_edition", "import_subscribers", "lint_mail", "compile_variant", "start_command")
 
 
 def main() -> int:

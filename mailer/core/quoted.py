@@ -2,8 +2,11 @@
 
 import re
 from functools import cache
+from itertools import repeat
 
 QP_LINE = 76  # RFC 2045 §6.7 (5), without CRLF
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_ODD = re.compile("[^\t\n -~]")
 
 
 def quoted_printable(text: str, *, room: int = QP_LINE, goes_on: bool = False) -> bytes:
@@ -13,32 +16,46 @@ def quoted_printable(text: str, *, room: int = QP_LINE, goes_on: bool = False) -
     start of a line is encoded, so that neither SMTP nor an mbox has to change the line.
     A character is never parted by a line's end.
     """
-    lines = re.sub("[\ud800-\udfff]", "\ufffd", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = _coded(text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
     ends = [room] * (len(lines) - 1) + [room - 1 if goes_on else room]
-    return "\r\n".join(_qp_line(line, room, end) for line, end in zip(lines, ends, strict=True)).encode("ascii")
+    return "\r\n".join(map(_qp_line, lines, repeat(room), ends)).encode("ascii")
 
 
-def _qp_line(line: str, room: int, end: int) -> str:
-    codes = [_qp(char) for char in line]
-    if codes and codes[-1] in " \t":
-        codes[-1] = f"={ord(codes[-1]):02X}"
+def _coded(text: str) -> str:
+    """Every character that can't stand for itself, but for the dots and spaces that depend on where a line ends."""
+    coded = text.replace("=", "=3D")
+    if coded.isascii() and not _CONTROL.search(coded):
+        return coded
+    return _ODD.sub(lambda found: _qp(found[0]), coded)
+
+
+def _qp_line(coded: str, room: int, end: int) -> str:
+    if coded.endswith((" ", "\t")):
+        coded = f"{coded[:-1]}={ord(coded[-1]):02X}"
     done: list[str] = []
-    current = ""
-    last = len(codes) - 1
-    for at, code in enumerate(codes):
-        # One octet stays free for the '=' of a soft break, but not behind the last character of the line.
-        if len(current) + len(code) > (end if at == last else room - 1):
-            done.append(current)
-            current = ""
-        if not current and (code == "." or (code == "F" and line.startswith("rom ", at + 1))):
-            current = f"={ord(code):02X}"
-        else:
-            current += code
-    return "=\r\n".join([*done, current])
+    at = 0
+    while True:
+        start = ""
+        if coded.startswith((".", "From "), at):
+            start = f"={ord(coded[at]):02X}"
+            at += 1
+        if len(start) + len(coded) - at <= end:
+            return "=\r\n".join([*done, start + coded[at:]])
+        # One octet stays free for the '=' of a soft break.
+        stop = _whole(coded, at + room - 1 - len(start))
+        done.append(start + coded[at:stop])
+        at = stop
+
+
+def _whole(coded: str, stop: int) -> int:
+    """The nearest place before `stop` where a cut parts no character: neither '=C3' nor '=C3=A4'."""
+    stop -= 1 if coded[stop - 1] == "=" else 2 if coded[stop - 2] == "=" else 0
+    while coded[stop] == "=" and coded[stop + 1] in "89AB":  # the second and further octets of UTF-8
+        stop -= 3
+    return stop
 
 
 @cache
 def _qp(char: str) -> str:
-    if char in " \t" or ("!" <= char <= "~" and char != "="):
-        return char
-    return "".join(f"={byte:02X}" for byte in char.encode())
+    whole = "\ufffd" if "\ud800" <= char <= "\udfff" else char
+    return "".join(f"={byte:02X}" for byte in whole.encode())

@@ -34,6 +34,8 @@ def clean_text(value: str, limit: int = 200) -> str:
     Controls, line and paragraph separators, bidi overrides, invisible characters and lone surrogates go;
     what emoji and scripts need to join stays. Never raises, for any str.
     """
+    if value.isascii() and value.isprintable():  # what most texts are; nothing of the below is in them
+        return shorten(" ".join(value.split()), limit)
     text = _SPACES.sub(_one_space, _TAGS.sub(lambda flag: flag[1] or "", _OUT.sub("", value))).strip()
     text = unicodedata.normalize("NFC", text[: limit * _ROOM])
     text = _JOINERS.sub(_joiner_in_use, text)
@@ -80,7 +82,7 @@ def first_strong(text: str) -> Direction:
 
 def columns(text: str) -> int:
     """How many columns of a fixed-width screen the text takes: wide characters two, combining ones none."""
-    return sum(map(_columns_of, text))
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
 
 
 def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> str:
@@ -155,7 +157,7 @@ def _pieces(text: str, room: int) -> list[str]:
     """What a line may be made of, each piece with the space before it."""
     pieces: list[str] = []
     for word in re.findall(r" *[^ ]+", text):
-        if re.match(r" *https?://", word):
+        if (word.isascii() and len(word) <= room) or re.match(r" *https?://", word):
             pieces.append(word)
             continue
         start, used = 0, 0
