@@ -24,7 +24,9 @@ STYLE = re.compile(r"<style\b.*?</style>", re.DOTALL)
 SCHEME = re.compile(r'<meta name="(supported-)?color-schemes?"[^>]*>')
 FRAME = re.compile(r'<div [^>]*role="article".*</div>', re.DOTALL)
 DIRECTION = re.compile(r' dir="(rtl|ltr|auto)"')
-INVERTED = "<style>html{filter:invert(1) hue-rotate(180deg);background:#fff}img{filter:invert(1) hue-rotate(180deg)}</style>"
+INVERTED = (
+    "<style>html{filter:invert(1) hue-rotate(180deg);background:#fff}img{filter:invert(1) hue-rotate(180deg)}</style>"
+)
 
 
 def unchanged(html: str) -> str:
@@ -99,7 +101,7 @@ def start(playwright: Playwright) -> Browser:
 
 
 class Window:
-    """Chromium, with a page for each look that is asked for: to open one anew for each mail takes three times as long."""
+    """Chromium, with one page for each look that is asked for: opening a page takes longer than showing a mail."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser

@@ -53,9 +53,10 @@
   // How high a picture's words stand in its width, beside the sign that browsers put first.
   const heightOf = (image) => {
     const { font, lineHeight } = getComputedStyle(image);
+    const width = image.hasAttribute("width") ? `${Math.max(0, image.clientWidth - 16)}px` : "max-content";
     const trial = document.createElement("div");
     trial.textContent = image.alt;
-    Object.assign(trial.style, { font, lineHeight, position: "absolute", visibility: "hidden", width: `${Math.max(0, image.clientWidth - 16)}px` });
+    Object.assign(trial.style, { font, lineHeight, position: "absolute", visibility: "hidden", width });
     document.body.append(trial);
     const { scrollHeight, scrollWidth, clientWidth } = trial;
     trial.remove();

@@ -37,7 +37,7 @@ UNSUPPORTED = {
     # For those who can hear or see it, and no loss for the others.
     "aria-label attribute": "names the frame for screen readers",
     "lang attribute": "voice and hyphens; fonts are named by script in style attributes",
-    "role attribute": 'tables stay tables there; cellpadding and reading order hold',
+    "role attribute": "tables stay tables there; cellpadding and reading order hold",
     "hyphens": "long headlines break anywhere instead",
     "overflow": "only of the preheader, which Word hides by mso-hide:all",
     "border-radius": "the button is square there",
@@ -46,6 +46,7 @@ UNSUPPORTED = {
 """What at least one of the fourteen doesn't take, and why we use it all the same."""
 
 PARTIAL = {
+    "<ul>, <ol> and <dl>": "in the editor's words: plain lists, never reversed, counted from one",
     "align attribute": "on cells; images aren't aligned",
     "background": "one colour, no picture",
     "background-color": "six-digit hex only",

@@ -7,10 +7,10 @@ from tests.appearance.mails import mail
 
 END = "</body>"
 WIDE = '<table width="500"><tr><td>Wide</td></tr></table>'
-IMAGE = '<img src="https://site.example/x.png" alt="Words" width="9" height="9" style="overflow:hidden">'
+IMAGE = '<img src="https://site.example/x.png" alt="Words that need room" width="80" height="40">'
 STYLE_ONLY = "<style>.late{font-size:16px}</style>"
 ARABIC = '<p style="font-size:16px;line-height:24px;text-align:left">دراسة</p>'
-MATTED = '<body style="filter:contrast(0.05)"' 
+MATTED = '<body style="filter:contrast(0.05)"'
 
 BROKEN = {
     "white on white": ("light", "#1A1D20", "#FFFFFF", "has a contrast of 1.00"),
@@ -22,7 +22,7 @@ BROKEN = {
     "no alt": ("light", ' alt="', ' data-alt="', "has no alt"),
     "no size": ("light", ' height="280"', "", "doesn't say its size"),
     "a picture over http": ("light", 'src="https:', 'src="http:', "isn't https"),
-    "alt cut off": ("images off", END, IMAGE + END, "there is no room for 'Words'"),
+    "alt cut off": ("images off", END, IMAGE + END, "there is no room for 'Words that need room'"),
     "a low link": ("light", END, '<a href="https://site.example" style="font-size:14px">Low</a>' + END, "px high"),
     "two titles": ("light", END, "<h1>Again</h1>" + END, "it has 2 visible h1"),
     "size by style element alone": (

@@ -14,7 +14,9 @@ def pages():
     broken = mail("digest").html
     return {name: mail(name).html.encode() for name in MAILS} | {
         "broken: flex": broken.replace("</body>", f"{FLEX}</body>").encode(),
-        "broken: grid in a phone's style": broken.replace("</head>", "<style>@media (max-width:9px){p{display:grid}}</style></head>").encode(),
+        "broken: grid in a phone's style": broken.replace(
+            "</head>", "<style>@media (max-width:9px){p{display:grid}}</style></head>"
+        ).encode(),
         "broken: no alt": broken.replace(' alt="', ' data-alt="').encode(),
         "broken: unclosed": broken.replace("</h1>", "").encode(),
     }

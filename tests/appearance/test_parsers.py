@@ -33,7 +33,9 @@ def samples():
 @pytest.fixture(scope="session")
 def read(samples, tmp_path_factory):
     files = {name: sample.data for name, sample in samples.items()}
-    files["broken: encoded"] = files["digest"].replace(b"List-Unsubscribe: <https", b"List-Unsubscribe: =?utf-8?q?<https")
+    files["broken: encoded"] = files["digest"].replace(
+        b"List-Unsubscribe: <https", b"List-Unsubscribe: =?utf-8?q?<https"
+    )
     return run("parse.mjs", files, tmp_path_factory.mktemp("parse"))
 
 

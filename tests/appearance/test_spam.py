@@ -6,9 +6,18 @@ import subprocess
 
 import pytest
 
-from tests.appearance.mails import MAILS, mail
+from tests.appearance.mails import mail
 
-NAMES = ("digest", "one article", "twenty articles", "German", "Arabic with English items")
+NAMES = (
+    "digest",
+    "one article",
+    "twenty articles",
+    "German",
+    "Arabic with English items",
+    "everything",
+    "confirm",
+    "goodbye",
+)
 # What the receiving side writes in front of a mail. The relay is a stranger, or ALL_TRUSTED would flatter us; its
 # address is of documentation (RFC 3849), since rules know the IPv4 ones (RFC 5737) as impossible.
 RECEIVED = (
@@ -45,7 +54,9 @@ def scores(tmp_path_factory):
         check=True,
         env={"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin:/bin", "LANG": "C"},
     )
-    said = re.findall(rb"^X-Spam-Status: \w+, score=(-?[\d.]+) tests=((?:.*\n)(?:[ \t].*\n)*)", done.stdout, re.MULTILINE)
+    said = re.findall(
+        rb"^X-Spam-Status: \w+, score=(-?[\d.]+) tests=((?:.*\n)(?:[ \t].*\n)*)", done.stdout, re.MULTILINE
+    )
     assert len(said) == len(mails), done.stderr
     return {name: (float(score), tests.decode()) for name, (score, tests) in zip(mails, said, strict=True)}
 
