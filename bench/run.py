@@ -7,7 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("build_messages", "plan_edition", "import_subscribers", "lint_mail", "compile_variant", "start_command")
+BENCHES = (
+    "build_messages",
+    "plan_edition",
+    "import_subscribers",
+    "parse_feed",
+    "lint_mail",
+    "related",
+    "compile_variant",
+    "per_reader",
+    "start_command",
+)
 
 
 def main() -> int:

@@ -15,7 +15,7 @@
 What an SMTP server or a feed answers is a value, not an error; an error means 'I can't go on'.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class MailerError(Exception):
@@ -39,7 +39,11 @@ class Misuse(InputError):
 
 
 class FeedError(MailerError):
-    """A feed could not be fetched or read."""
+    """A feed could not be fetched or read. `headers`: of the answer, by lower-case name, where there was one."""
+
+    def __init__(self, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        self.headers = headers or {}
+        super().__init__(sentence)
 
 
 class TemplateError(MailerError):

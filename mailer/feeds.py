@@ -8,19 +8,20 @@ import stat
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Literal
+from typing import Literal, Self
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mailer import __version__
 from mailer.core.duration import Duration, show_duration
+from mailer.core.polling import Hints, retry_words
 from mailer.errors import FeedError
 
 MAX_REDIRECTS = 5
@@ -65,6 +66,17 @@ class FeedOptions(BaseModel):
         description="How many bytes a feed may have, after decompression. What is larger is not read.",
     )
 
+    poll_soonest: Duration = Field(
+        default=timedelta(minutes=10),
+        description="`mailer feeds poll --due` asks each feed by its own rhythm: about four times between two changes, "
+        "and never before its server wants. This is how soon it asks again at the soonest.",
+    )
+    poll_latest: Duration = Field(
+        default=timedelta(hours=24),
+        description="And how late at the latest, however seldom a feed changes. A server that asks for a longer pause "
+        "gets it, up to a day.",
+    )
+
     @field_validator("timeout")
     @classmethod
     def _there_is_time(cls, timeout: timedelta) -> timedelta:
@@ -72,13 +84,26 @@ class FeedOptions(BaseModel):
             raise ValueError("must be more than 0 and at most 5m")
         return timeout
 
+    @field_validator("poll_soonest", "poll_latest")
+    @classmethod
+    def _is_polite(cls, wait: timedelta) -> timedelta:
+        if not timedelta(minutes=1) <= wait <= timedelta(days=7):
+            raise ValueError("must be at least 1m and at most 7d")
+        return wait
+
+    @model_validator(mode="after")
+    def _soonest_comes_first(self) -> Self:
+        if self.poll_soonest > self.poll_latest:
+            raise ValueError("poll_soonest must not be longer than poll_latest")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What a source answered. `body` is empty unless it changed; `etag`, `last_modified`: '' where there is none.
 
     `final_url`: where the answer came from. `permanent_url`: the address to keep from now on, where every redirect
-    on the way was permanent (301, 308), else ''.
+    on the way was permanent (301, 308), else ''. `hints`: what the server says on when to come again.
     """
 
     status: Literal["changed", "unchanged", "gone"]
@@ -88,6 +113,7 @@ class Fetched:
     content_type: str = ""
     final_url: str = ""
     permanent_url: str = ""
+    hints: Hints = field(default_factory=Hints, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +264,9 @@ async def _follow(errand: _Errand) -> tuple[_Answer, httpx.URL, bool]:
 
 
 def _told(answer: _Answer, here: httpx.URL, errand: _Errand, *, moved: bool) -> Fetched:
+    hints = Hints.of(answer.headers)
     if answer.status == HTTPStatus.GONE:
-        return Fetched("gone", final_url=str(here))
+        return Fetched("gone", final_url=str(here), hints=hints)
     asked = errand.headers
     etag, modified = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
     kept = str(here) if moved else ""
@@ -247,9 +274,11 @@ def _told(answer: _Answer, here: httpx.URL, errand: _Errand, *, moved: bool) -> 
         # Without new ones the validators stay in force (RFC 9110 §15.4.5).
         etag = etag if _is_header_text(etag) else asked.get("If-None-Match", "")
         modified = modified if _is_header_text(modified) else asked.get("If-Modified-Since", "")
-        return Fetched("unchanged", etag=etag, last_modified=modified, final_url=str(here), permanent_url=kept)
+        return Fetched(
+            "unchanged", etag=etag, last_modified=modified, final_url=str(here), permanent_url=kept, hints=hints
+        )
     if answer.status not in _CHANGED:
-        raise FeedError(f"{errand.url} answered {_status_in_words(answer)}.")
+        raise FeedError(f"{errand.url} answered {_status_in_words(answer)}.", answer.headers)
     return Fetched(
         "changed",
         body=answer.body,
@@ -258,6 +287,7 @@ def _told(answer: _Answer, here: httpx.URL, errand: _Errand, *, moved: bool) -> 
         content_type=answer.headers.get("content-type", ""),
         final_url=str(here),
         permanent_url=kept,
+        hints=hints,
     )
 
 
@@ -369,8 +399,7 @@ def _status_in_words(answer: _Answer) -> str:
         words = f"{answer.status} {HTTPStatus(answer.status).phrase}"
     except ValueError:
         words = str(answer.status)
-    after = answer.headers.get("retry-after", "")
-    return f"{words} and asks to come back in {after} s" if after.isdecimal() and len(after) < 8 else words  # noqa: PLR2004
+    return words + retry_words(Hints.of(answer.headers))
 
 
 def _in_words(failed: Exception) -> str:

@@ -17,7 +17,7 @@ from mailer.flows.ingesting import Source
 from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
 from mailer.store.database import Database
-from mailer.templating import Templates
+from mailer.templating import Press, Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,9 @@ class Parts:
 
     def composer(self) -> Composer:
         """Raises TemplateError."""
-        return Composer(self.settings.site_value(), self.settings.topics, Templates(self.settings.theme))
+        settings = self.settings
+        templates = Templates(settings.theme)
+        return Composer(settings.site_value(), settings.topics, templates, settings.selection.related)
 
     def keys(self) -> tuple[str, ...]:
         """The signing keys, for what can't go without. Raises Refused."""
@@ -95,7 +97,7 @@ class Parts:
     def source(self) -> Source:
         """How feeds are fetched."""
         longest = max(cadence.typical_period() for cadence in self.cadences().values())
-        return Source(self.settings.feeds, self.settings.site.url, longest)
+        return Source(self.settings.feeds, self.settings.site.url, longest, self.chance)
 
     def fingerprints(self, email: str) -> tuple[str, ...]:
         """An address's keyed hashes, one for every key in use."""
@@ -115,6 +117,7 @@ class Parts:
             keys=self.keys(),
             draw=self.draw,
             max_age=self.settings.delivery.max_age,
+            lint_holds=self.settings.delivery.lint == "hold",
         )
 
     async def drain(
@@ -134,6 +137,7 @@ class Parts:
             relay,
             run=run,
             stationery=stationery,
+            press=Press(),
             options=self.settings.delivery,
             connections=self.settings.smtp.connections,
             clock=self.clock,

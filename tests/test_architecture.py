@@ -31,11 +31,22 @@ FLOORS: tuple[frozenset[str], ...] = (
 # nh3, markdown_it and yaml parse what they are handed; pydantic checks values.
 CORE_MAY_USE = frozenset(
     {
-        *("base64", "binascii", "bisect", "calendar", "codecs", "collections", "colorsys", "contextlib", "csv"),
+        *(
+            "array",
+            "base64",
+            "binascii",
+            "bisect",
+            "calendar",
+            "codecs",
+            "collections",
+            "colorsys",
+            "contextlib",
+            "csv",
+        ),
         *("dataclasses", "datetime", "decimal", "difflib", "email", "encodings", "enum", "functools", "hashlib"),
         *("heapq", "hmac", "html", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "reprlib"),
         *("statistics", "string", "struct", "textwrap", "tomllib", "typing", "types", "unicodedata", "urllib"),
-        *("xml", "zlib", "zoneinfo", "__future__"),
+        *("array", "xml", "zlib", "zoneinfo", "__future__"),
         *("babel", "email_validator", "feedparser", "itsdangerous", "markdown_it", "nh3", "pydantic", "yaml"),
     }
 )

@@ -77,7 +77,7 @@ def test_the_example_fits_a_screen():
     assert max(map(len, example().splitlines())) <= 100
 
 
-@pytest.mark.parametrize("section", ["selection", "web", "bounce"])
+@pytest.mark.parametrize("section", ["web", "bounce"])
 def test_a_key_whose_effect_comes_later_says_so(section):
     for key, field in keys_at((section,)).items():
         assert key == "public_url" or "later release" in (field.description or ""), key
@@ -377,6 +377,12 @@ def test_an_empty_file_is_told_what_is_required():
         ("feeds", 'allow_private = "perhaps"', 'allow_private = "perhaps" must be true or false.'),
         ("topics", 'Lung = "Lung"', "[topics] Lung must be an id of lower-case letters, digits and dashes"),
         ("topics", 'lung = ""', "[topics] lung"),
+        (
+            "topics",
+            'a = "Strasse"\nb = "STRAßE"',
+            "[topics] has a and b, and one label could mean either, because",
+        ),
+        ("topics", 'heart = "Lungs"\nlungs = "Heart"', "[topics] has heart and lungs, and one label"),
         ("topics", "lung = 5", "[topics] lung must be a valid string."),
         ("theme", 'accent = "red"', 'accent = "red" is not as it must be: colour of links, as #RRGGBB.'),
         ("web", 'public_url = "http://example.org"', "must be https; http is allowed for this machine only"),

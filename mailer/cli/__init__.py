@@ -24,6 +24,7 @@ from mailer.cli import (
     send,
     setup,
     subscribers,
+    templates,
     verify,
 )
 from mailer.cli.output import complain, show_json
@@ -43,6 +44,7 @@ app.add_typer(articles.app, name="articles")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(editions.app, name="editions")
 app.add_typer(messages.app, name="messages")
+app.add_typer(templates.app, name="templates")
 send.register(app)
 preview.register(app)
 lint.register(app)

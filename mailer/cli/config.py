@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from mailer.cli.output import JSON, complain, say, show_json
+from mailer.cli.output import JSON, complain, say, show_json, tell
 from mailer.cli.session import parts, settings_path
 
 app = typer.Typer(no_args_is_help=True, help="Check the settings.", rich_markup_mode=None)
@@ -17,19 +17,21 @@ def check(context: typer.Context, as_json: bool = JSON) -> None:
     from mailer.errors import ConfigError, TemplateError
 
     complaints: list[str] = []
+    warnings: tuple[str, ...] = ()
     try:
         made = parts(context)
         complaints = why_not_send(made.settings)
-        made.composer()
+        warnings = made.composer().templates.warnings
     except ConfigError as error:
         complaints = list(error.complaints)
     except TemplateError as error:
-        complaints = [*complaints, str(error)]
+        complaints = [*complaints, *str(error).split("\n")]
     if as_json:
-        show_json({"ok": not complaints, "complaints": complaints})
+        show_json({"ok": not complaints, "complaints": complaints, "warnings": warnings})
     else:
         for complaint in complaints:
             complain(complaint)
+        tell(*warnings)
         if not complaints:
             say(f"{settings_path(context) or os.environ.get('MAILER_CONFIG') or 'config.toml'}: all right.")
     if complaints:

@@ -19,6 +19,15 @@ def why_held(edition: "Edition") -> str:
     return f"held: {_WHY[HoldReason(edition.reason)]}" if edition.reason in _WHY else "held"
 
 
+def found_in_words(edition: "Edition") -> "Iterable[str]":
+    """A line where lint found errors in its mails; none where it found nothing, or only what is no error."""
+    errors = [finding for finding in edition.findings if finding.startswith("error ")]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        yield f"{edition.cadence} {edition.period}: lint found an {errors[0]}{more}"
+        yield f"  look    mailer editions show {edition.id}"
+
+
 def held_in_words(editions: "Iterable[Edition]") -> "Iterable[str]":
     """For each held edition why it waits, what was found, and what to do."""
     for edition in editions:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mailer.cli.output import JSON, counted, say, show_json
+from mailer.cli.output import JSON, counted, say, show_json, tell
 from mailer.cli.session import NOW, parts, run
 
 if TYPE_CHECKING:
     from mailer.core.message import Mail
+    from mailer.flows.planning import Cost
+    from mailer.wiring import Parts
 
 
 def register(app: typer.Typer) -> None:
@@ -22,11 +24,13 @@ def preview(
     cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
     now: str | None = NOW,
     reader: str | None = typer.Option(None, "--as", metavar="ADDRESS", help="What this reader gets."),
+    mail: str = typer.Option("digest", "--mail", metavar="NAME", help="digest, confirm, welcome, changed or goodbye."),
+    language: str = typer.Option("", "--language", metavar="TAG", help="Of a mail that is no digest; else the site's."),
     variants: bool = typer.Option(False, "--variants", help="How many different mails there are, and what each costs."),
     out: Path = typer.Option(Path("preview"), "--out", metavar="DIR", help="Where the files go."),
     as_json: bool = JSON,
 ) -> None:
-    """Write the digest that is due into files.
+    """Write the digest that is due, or another mail, into files.
 
     digest.html, digest.txt and digest.eml, the bytes as they would go out. Nothing is sent or kept.
     """
@@ -36,9 +40,11 @@ def preview(
     from mailer.flows import planning
 
     made = parts(context, now)
+    _check(mail, language, reader, variants=variants)
+    if mail != "digest":
+        _sample(made, cadence, mail, language, out, as_json=as_json)
+        return
     if variants:
-        if reader is not None:
-            raise Misuse("--variants is about all readers, --as about one; give one of them.")
         show_variants(made, cadence, as_json=as_json)
         return
     if reader is not None:
@@ -46,13 +52,15 @@ def preview(
             reader = clean_address(reader)
         except ValueError as error:
             raise Misuse(f"--as {reader}: {error}") from None
+    composer = made.composer()
+    tell(*composer.templates.warnings)
     found = run(
         made,
         lambda database: planning.preview(
             database,
             made.cadence(cadence),
             now=made.clock(),
-            composer=made.composer(),
+            composer=composer,
             stationery=made.stationery(),
             keys=made.keys(),
             nonce=made.draw(),
@@ -76,6 +84,7 @@ def preview(
                 "more": found.more,
                 "bytes": len(found.mail.data),
                 "frozen": found.frozen,
+                "per_reader_ms": round(found.cost.rendered * 1000, 2) if found.cost else None,
                 "files": paths,
             }
         )
@@ -84,8 +93,54 @@ def preview(
     say(
         f"Subject: {found.subject}",
         f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
+        *([_cost_in_words(found.cost)] if found.cost else []),
         *paths,
     )
+
+
+def _cost_in_words(cost: "Cost") -> str:
+    times = cost.rendered / cost.filled_in
+    return (
+        f"Rendered for each reader, because the theme asks who reads (`reader`): {cost.rendered * 1000:.1f} ms each, "
+        f"{times:,.0f} times a mail that is the same for all."
+    )
+
+
+def _check(mail: str, language: str, reader: str | None, *, variants: bool) -> None:
+    """Raises Misuse for options that say nothing together."""
+    from mailer.errors import Misuse
+
+    if mail != "digest" and (reader is not None or variants):
+        raise Misuse("--as and --variants are about the digest; leave --mail out.")
+    if mail == "digest" and language:
+        raise Misuse("--language is for the other mails: a digest is in its readers' languages. See one: --as ADDRESS")
+    if variants and reader is not None:
+        raise Misuse("--variants is about all readers, --as about one; give one of them.")
+
+
+def _sample(made: "Parts", cadence: str, name: str, language: str, out: Path, *, as_json: bool) -> None:
+    """One of the other mails, as a reader of this cadence would get it now."""
+    from email import message_from_bytes, policy
+
+    from mailer.flows import noticing
+
+    composer = made.composer()
+    mail = noticing.sample(
+        name,
+        site=composer.site,
+        cadence=made.cadence(cadence),
+        templates=composer.templates,
+        stationery=made.stationery(),
+        now=made.clock(),
+        nonce=made.draw(),
+        language=language,
+    )
+    paths = write_mail(out, name, mail)
+    subject = str(message_from_bytes(mail.data, policy=policy.default)["Subject"])
+    if as_json:
+        show_json({"mail": name, "cadence": cadence, "subject": subject, "bytes": len(mail.data), "files": paths})
+    else:
+        say(f"Subject: {subject}", f"{len(mail.data):,} bytes", *paths)
 
 
 def write_mail(out: Path, name: str, mail: "Mail") -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from mailer.cli.editions import edition_document, states_in_words
-from mailer.cli.holds import held_in_words
+from mailer.cli.holds import found_in_words, held_in_words
 from mailer.cli.output import complain, counted, say, show_json, tell, when
 from mailer.cli.progress import watched
 from mailer.core.cadence import Cadence
@@ -113,6 +113,9 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
     outcome = _run_stoppable(made, work)
     planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
     held = {edition.id for edition in outcome.held}
+    for one in planned:
+        if one.fresh and one.edition is not None:
+            tell(*found_in_words(one.edition))
     fresh = {one.edition.id for one in planned if one.edition is not None and (one.fresh or cadence)}
     insisted = [edition for edition, _ in shown if edition.state == EditionState.HELD and edition.id in fresh]
     zone = made.settings.site.timezone
@@ -238,6 +241,10 @@ def _planned_in_words(
 
 def _concluded(report: Report, zone: str, *, quiet: bool) -> int:
     """Name who was not reached and why, and give the exit code. Raises RelayDown."""
+    if report.rendered and not quiet:
+        each = report.rendering * 1000 / report.rendered
+        mails = counted(report.rendered, "mail")
+        tell(f"The theme asks who reads (`reader`), so {mails} had to be rendered for one reader: {each:.1f} ms each.")
     if report.missed:
         complain(f"{report.missed:,} not reached in this run:")
         # First those whom nothing will try again.
@@ -310,6 +317,8 @@ def _prospect_document(prospect: Prospect, states: Mapping[str, int]) -> dict[st
 def _report_document(report: Report) -> dict[str, Any]:
     return {
         "sent": report.sent,
+        "rendered_per_reader": report.rendered,
+        "rendering_ms": round(report.rendering * 1000, 1),
         "not_reached": [
             {"address": who.address, "state": who.state, "said": who.said, "next_at": who.next_at}
             for who in report.unreached.values()

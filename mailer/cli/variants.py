@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
-from mailer.cli.output import counted, say, show_json, show_table
+from mailer.cli.output import counted, say, show_json, show_table, tell
 from mailer.cli.session import run
 from mailer.flows import planning
 from mailer.flows.planning import Prospect, Specimen
@@ -71,6 +71,8 @@ def show_variants(made: Parts, cadence: str, *, as_json: bool) -> None:
         empty="",
     )
     rest = f" ({len(found) - len(shown)} more are not listed)" if len(found) > len(shown) else ""
+    if any(one["per_reader"] for one in found):
+        tell("The theme asks who reads (`reader`): each copy is rendered for its reader, besides what is shown here.")
     say("", f"{counted(len(found), 'variant')} for {counted(readers, 'reader')}{rest}. {_cost(prospect, milliseconds)}")
 
 
@@ -93,6 +95,7 @@ def _measured(specimens: Iterator[Specimen]) -> list[dict[str, Any]]:
                 "articles": one.articles,
                 "more": one.more,
                 "bytes": len(one.mail.data),
+                "per_reader": one.live,
                 "milliseconds": round((ended - started) * 1000, 2),
             }
         )

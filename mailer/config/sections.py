@@ -95,8 +95,8 @@ class SelectionOptions(Section):
         default=4,
         ge=0,
         le=20,
-        description="How many older articles to name under 'Related reading'; 0 turns them off. "
-        "Takes effect with a later release.",
+        description="How many older articles to name under 'Related reading', where so many are near enough; "
+        "0 turns them off.",
     )
 
 

@@ -21,6 +21,7 @@ from mailer.config.values import CadenceName, Name, TopicId, is_loopback
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryOptions
 from mailer.core.digest import Site
+from mailer.core.topics import mistaken_for_another
 from mailer.errors import ConfigError
 from mailer.feeds import FeedOptions
 from mailer.smtp import RelayOptions
@@ -83,6 +84,16 @@ class Settings(BaseSettings):
             if isinstance(whole[name], dict):
                 whole[name] = {"when": when, **whole[name]}
         return whole
+
+    @field_validator("topics")
+    @classmethod
+    def _topics_are_told_apart(cls, offered: Mapping[str, str]) -> Mapping[str, str]:
+        if pair := mistaken_for_another(offered):
+            raise ValueError(
+                f"has {pair[0]} and {pair[1]}, and one label could mean either, because case doesn't count; "
+                "give them other names"
+            )
+        return offered
 
     @field_validator("smtp")
     @classmethod

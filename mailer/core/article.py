@@ -1,61 +1,43 @@
 """What is kept of an article, and the rules that clean it on its way in."""
 
-import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
-from urllib.parse import quote, urljoin, urlsplit
+from itertools import chain
 
-from mailer.core.article_html import plain, plain_if_marked_up, read_html
-from mailer.core.text import clean_text, first_sentences
+from mailer.core.article_html import Image, plain
+from mailer.core.article_text import SUMMARY_LIMIT, TITLE_LIMIT, author_of, one_line, running_text, summary_of
+from mailer.core.canonical import canonical_link
+from mailer.core.language import detect_language, reading_minutes
+from mailer.core.picture import Picture, absolute, choose, in_srcset, pixels
+from mailer.core.text import first_sentences
 
 __all__ = [
+    "SUMMARY_LIMIT",
+    "TITLE_LIMIT",
     "Article",
     "Draft",
     "Entry",
     "Picture",
     "absolute",
+    "all_topics",
+    "canonical_link",
     "clean",
     "instant",
     "language_tag",
     "one_line",
     "pixels",
     "plain",
-    "reading_minutes",
 ]
 
-TITLE_LIMIT = 500
-SUMMARY_LIMIT = 600
 _MADE_TITLE_LIMIT = 80  # of an article without one
-_NAME_LIMIT = 200
 _LABEL_LIMIT = 100
 _MOST_TOPICS = 20
 _ALT_LIMIT = 300
-_LINK_LIMIT = 2_000
 _GUID_LIMIT = 500
-_RAW_LIMIT = 20_000  # what of a one-line field is looked at; ten thousand characters of title are a mistake, not news
-
-_WORDS_A_MINUTE = 230
-_CJK_A_MINUTE = 500
-_FEW_WORDS = 10
-
-_LEAD_WIDTH = 536  # look.md §3: narrower pictures are not shown
-_SMALLEST = 50  # pixels: below are counters, spacers and icons
-_LARGEST = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture of an article. Width and height are pixels, 0 where the source doesn't say."""
-
-    url: str
-    alt: str = ""
-    width: int = 0
-    height: int = 0
-    media_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +85,7 @@ class Entry:
 
     `base`: the absolute URL that relative addresses start from, or ''. `pictures`: the best first, addresses and
     alternatives raw; those inside `summary` and `content` are found by `clean`. `published`: aware or None.
+    `recorded`: it is sound or film, and how long that takes can't be told from its text.
     """
 
     guid: str = ""
@@ -116,55 +99,44 @@ class Entry:
     topics: tuple[str, ...] = ()
     published: datetime | None = None
     language: str = ""
+    recorded: bool = False
 
 
 def clean(entry: Entry) -> Draft:
     """The entry as it may be kept. `title` is '' where the entry says nothing that could be one; never raises."""
     link = absolute(entry.link, entry.base)
-    text, images = read_html(entry.content)
-    teaser, teaser_images = (text, images) if entry.summary == entry.content else read_html(entry.summary)
-    summary = _summary(teaser or text)
+    text, images = running_text(entry.content)
+    teaser, teaser_images = (text, images) if entry.summary == entry.content else running_text(entry.summary)
     title = one_line(entry.title, TITLE_LIMIT)
+    summary = summary_of(teaser, title) or summary_of(text, title)
     if not title:
         title = first_sentences(summary, _MADE_TITLE_LIMIT)
-        summary = "" if title == summary else summary  # or it would be read twice
-    inside = (
-        Picture(image.src, image.alt, pixels(image.width), pixels(image.height)) for image in images + teaser_images
-    )
-    pictures = (*entry.pictures, *(picture for picture in inside if picture.width and picture.height))
+        summary = summary.removeprefix(title).lstrip()  # or it would be read twice
     # A teaser that had to be cut is the article itself; a short one says nothing about how long that is.
     whole = text or (teaser if len(teaser) > SUMMARY_LIMIT else "")
+    language = language_tag(entry.language) or detect_language(f"{title} {text or teaser}")
     return Draft(
         guid=_guid(entry, link, title),
         title=title,
         link=link,
         summary=summary,
-        author=_author(entry.author),
-        picture=_choose(pictures, link or entry.base),
+        author=author_of(entry.author),
+        picture=_picture(entry.pictures, images + teaser_images, entry.base or link),
         topics=_topics(entry.topics),
         published=_utc(entry.published),
-        language=language_tag(entry.language),
-        minutes=reading_minutes(whole),
+        language=language,
+        minutes=0 if entry.recorded else reading_minutes(whole, language),
     )
 
 
-def absolute(address: str, base: str = "") -> str:
-    """An http or https URL, resolved against `base` and fit to be printed; '' where it is no such address."""
-    bare = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", "", address).strip()
-    if not bare:
-        return ""
-    try:
-        parts = urlsplit(urljoin(base, bare))
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            return ""
-    except ValueError:
-        return ""
-    if re.search(r"[\s<>\"'\\^`{|}]", parts.netloc):
-        return ""
-    # A link ends at the first space where a mail program finds it by itself; parameters stay as they are.
-    path, query, fragment = (quote(part, safe="!#$%&'()*+,/:;=?@[]~") for part in parts[2:])
-    url = parts._replace(path=path, query=query, fragment=fragment).geturl()
-    return url if len(url) <= _LINK_LIMIT else ""
+def _picture(told: Iterable[Picture], images: Iterable[Image], base: str) -> Picture | None:
+    """What the source names as the article's picture comes before what is in its text."""
+    inside = (
+        in_srcset(Picture(image.src, image.alt, pixels(image.width), pixels(image.height)), image.srcset)
+        for image in images
+    )
+    found = choose((*told, *(picture for picture in inside if picture.width and picture.height)), base)
+    return found and replace(found, alt=one_line(found.alt, _ALT_LIMIT))
 
 
 def instant(written: str) -> datetime:
@@ -188,54 +160,6 @@ def _mail_date(written: str) -> datetime:
         raise ValueError(f"{written} is not a date") from None
 
 
-def pixels(written: str) -> int:
-    """'640' and '640px' are 640; everything else is unknown: 0."""
-    found = re.fullmatch(r"\s*(\d{1,5})(?:\.0+)?\s*(?:px)?\s*", written, re.IGNORECASE | re.ASCII)
-    size = int(found[1]) if found else 0
-    return size if size <= _LARGEST else 0
-
-
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-
-
-def reading_minutes(text: str) -> int:
-    """Whole minutes to read a text: 230 words or 500 CJK characters each; 0 where it is only a few words."""
-    cjk = len(_CJK.findall(text))
-    words = len((_CJK.sub(" ", text) if cjk else text).split())
-    if words + cjk / 2 <= _FEW_WORDS:
-        return 0
-    return max(1, round(words / _WORDS_A_MINUTE + cjk / _CJK_A_MINUTE))
-
-
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-
-
-def one_line(text: str, limit: int) -> str:
-    """A title, name or label as plain text of at most `limit` characters: tags out, entities undone, cleaned.
-
-    Undone twice where the source clearly escaped twice.
-    """
-    once = plain_if_marked_up(text[:_RAW_LIMIT])
-    # A whole entity that is still there after one undoing: the source has escaped twice.
-    left = any(html.unescape(found[0]) != found[0] for found in _ENTITY.finditer(once))
-    return clean_text(plain_if_marked_up(once) if left else once, limit)
-
-
-# What WordPress and its plugins write under each excerpt.
-_FOOTER = re.compile(
-    r"\s*(?:The post .{1,300} (?:first appeared|appeared first) on .{1,200}\.?|Continue reading.{0,300})$"
-)
-_CUT_OFF = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\])\s*$")
-
-
-def _summary(text: str) -> str:
-    # More than is kept, so that a sentence's end is seen; not all, because cleaning looks at each character.
-    shown = clean_text(text[: 2 * SUMMARY_LIMIT], 2 * SUMMARY_LIMIT)
-    if len(text) <= 2 * SUMMARY_LIMIT:
-        shown = _CUT_OFF.sub("…", _FOOTER.sub("", shown) or shown)
-    return first_sentences(shown, SUMMARY_LIMIT)
-
-
 def _guid(entry: Entry, link: str, title: str) -> str:
     own = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "", entry.guid).strip() or link
     if own and len(own) <= _GUID_LIMIT:
@@ -244,14 +168,12 @@ def _guid(entry: Entry, link: str, title: str) -> str:
     return "sha256:" + sha256((own or f"{title}\n{published}").encode()).hexdigest()
 
 
-_ADDRESS = re.compile(r"[<(]?(?:mailto:)?[^\s<>()@]{1,64}@[^\s<>()@]{1,255}[>)]?")
-
-
-def _author(text: str) -> str:
-    """The name alone: RSS's own form is 'ada@site.example (Ada)', and an address is nobody's byline."""
-    name = _ADDRESS.sub(" ", one_line(text, _NAME_LIMIT)).strip(" ,;")
-    whole = re.fullmatch(r"\(([^()]*)\)", name)
-    return " ".join((whole[1] if whole else name).split())
+def all_topics(*told: Iterable[str]) -> tuple[str, ...]:
+    """The labels of several sources in one list, each as it was first spelled."""
+    found: dict[str, str] = {}
+    for label in chain(*told):
+        found.setdefault(label.casefold(), label)
+    return tuple(found.values())
 
 
 def _topics(labels: Iterable[str]) -> tuple[str, ...]:
@@ -278,42 +200,6 @@ def language_tag(tag: str) -> str:
     spelled = {2: str.upper, 4: str.title}
     rest = [spelled.get(len(part), str.lower)(part) for part in found[2].split("-")[1:]]
     return "-".join([found[1].lower(), *rest])
-
-
-def _choose(pictures: Iterable[Picture], base: str) -> Picture | None:
-    """The first that is known to fill a lead's width, else the first. What is said twice of one address is joined."""
-    found: dict[str, Picture] = {}
-    for picture in pictures:
-        url = absolute(picture.url, base)
-        if not url or _is_tiny(picture):
-            continue
-        alt = one_line(picture.alt, _ALT_LIMIT)
-        seen = found.setdefault(url, Picture(url, media_type=_media_type(picture, url)))
-        sized = seen if seen.width and seen.height else replace(seen, width=picture.width, height=picture.height)
-        found[url] = replace(sized, alt=seen.alt or alt)
-    return min(found.values(), key=lambda picture: picture.width < _LEAD_WIDTH or not picture.height, default=None)
-
-
-def _is_tiny(picture: Picture) -> bool:
-    return 0 < picture.width < _SMALLEST or 0 < picture.height < _SMALLEST
-
-
-_KINDS = {
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "svg": "image/svg+xml",
-}
-
-
-def _media_type(picture: Picture, url: str) -> str:
-    said = picture.media_type.partition(";")[0].strip().lower()
-    if re.fullmatch(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,80}", said):
-        return said
-    return _KINDS.get(urlsplit(url).path.rpartition(".")[2].lower(), "")
 
 
 def _utc(published: datetime | None) -> datetime | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mailer.core.article import Draft, clean, language_tag, one_line
+from mailer.core.feed_identity import part
 from mailer.core.feed_json import read_json_feed
 from mailer.core.feed_source import Source, decode
 from mailer.core.feed_xml import read_xml
@@ -69,21 +70,40 @@ _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 def _drafts(source: Source) -> tuple[tuple[Draft, ...], list[str]]:
-    kept: dict[str, tuple[int, Draft]] = {}
-    problems = []
+    named: dict[str, list[tuple[int, Draft]]] = {}
+    problems: list[tuple[int, str]] = []
     for number, entry in enumerate(source.entries, 1):
         draft = clean(entry)
-        if not draft.title:
-            problems.append(f"article {number} has neither a title nor a text; it is left out.")
-        elif draft.guid in kept:
-            earlier, other = kept[draft.guid]
-            problems.append(
-                f"article {number} ({draft.title[:60]!r}) has the same id as article {earlier} ({other.title[:60]!r}); "
-                "it is left out."
-            )
+        if draft.title:
+            named.setdefault(draft.guid, []).append((number, draft))
         else:
-            kept[draft.guid] = number, draft
-    return tuple(draft for _, draft in kept.values()), problems
+            problems.append((number, f"article {number} has neither a title nor a text; it is left out."))
+    found: dict[int, Draft] = {}
+    for namesakes in named.values():
+        kept = [namesakes[0][1]] if len(namesakes) == 1 else part([draft for _, draft in namesakes])
+        if sum(draft is not None for draft in kept) > 1:
+            problems.append(_parted(namesakes))
+        for (number, draft), one in zip(namesakes, kept, strict=True):
+            if one is None:
+                problems.append(_left_out(number, draft, *namesakes[0]))
+            else:
+                found[number] = one
+    return tuple(found[number] for number in sorted(found)), [sentence for _, sentence in sorted(problems)]
+
+
+def _left_out(number: int, draft: Draft, earlier: int, other: Draft) -> tuple[int, str]:
+    return number, (
+        f"article {number} ({draft.title[:60]!r}) has the same id as article {earlier} ({other.title[:60]!r}); "
+        "it is left out."
+    )
+
+
+def _parted(namesakes: list[tuple[int, Draft]]) -> tuple[int, str]:
+    first, guid = namesakes[0][0], namesakes[0][1].guid
+    return first, (
+        f"{len(namesakes)} articles have the same id ({guid[:60]!r}), first article {first}; "
+        "they are told apart by their links or titles."
+    )
 
 
 def _not_endless(problems: list[str]) -> tuple[str, ...]:

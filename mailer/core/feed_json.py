@@ -52,6 +52,7 @@ def _entry(item: Mapping[str, Any], number: int, start: str, author: str, langua
         topics=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
         published=_published(item, number, problems),
         language=_text(item, "language") or language,
+        recorded=any(kind.startswith(("audio/", "video/")) for kind in _kinds(item)),
     )
 
 
@@ -76,6 +77,10 @@ def _pictures(item: Mapping[str, Any]) -> Iterator[Picture]:
     for attached in _list(item, "attachments"):
         if isinstance(attached, dict) and _text(attached, "mime_type").startswith("image/"):
             yield Picture(_text(attached, "url"), media_type=_text(attached, "mime_type"))
+
+
+def _kinds(item: Mapping[str, Any]) -> Iterator[str]:
+    return (_text(told, "mime_type") for told in _list(item, "attachments") if isinstance(told, dict))
 
 
 def _author(where: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """RSS, RDF and Atom: what feedparser finds, after everything it must never see was taken out."""
 
+import html
 import io
 import re
 from calendar import timegm
@@ -12,6 +13,8 @@ import feedparser
 
 from mailer.core.article import Entry, Picture, absolute, pixels
 from mailer.core.feed_source import Source
+from mailer.core.picture import best_size_first
+from mailer.core.polling import asked_minutes
 from mailer.errors import FeedError
 
 _LONGEST_PROLOG = 100_000
@@ -27,6 +30,9 @@ _PAGE = re.compile(r"<(?:!doctype\s+)?html\b", re.IGNORECASE)
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LAST_CHARACTER = 0x10FFFF
 _BY_NUMBER = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+_BARE_AMPERSAND = re.compile(
+    r"(<!\[CDATA\[.*?\]\]>)|&(?!#\d{1,8};|#[xX][0-9a-fA-F]{1,8};|[A-Za-z][A-Za-z0-9]{1,31};)", re.DOTALL
+)
 # feedparser's pattern for an author's mail address takes quadratic time on one endless word.
 _ENDLESS = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]{1000,}")
 # Media RSS: the description of a picture is its alternative text; feedparser would take it for the article's.
@@ -114,6 +120,8 @@ def _whole(body: str, root: str, url: str) -> tuple[str, tuple[str, ...]]:
 
 def _defused(body: str) -> str:
     legal = _BY_NUMBER.sub(_legal_number, _ILLEGAL.sub("", body))
+    # In '?a=1&lang=en' the parser would find the entity for '⟨'.
+    legal = _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", legal)
     return _ALTERNATIVE.sub(r"<\1media:alternative\2>", _ENDLESS.sub("", legal))
 
 
@@ -134,13 +142,13 @@ def _in_words(failed: object) -> str:
 def _source(found: Any, url: str, problems: tuple[str, ...]) -> Source:
     about = found.feed
     home = absolute(_text(about, "link"), url)
-    ttl = _text(about, "ttl").strip()
+    ttl = asked_minutes(_text(about, "ttl"), _text(about, "sy_updateperiod"), _text(about, "sy_updatefrequency"))
     # RFC 4287 §4.2.1: an Atom feed's author is that of each entry without one; RSS has no such rule.
     atom = str(found.version).startswith("atom")
     author = _author(about) if atom else ""
     # Atom's addresses start from the document (RFC 3986 §5.1), RSS's, by usage, from the site it names.
     start = url if absolute(url) and (atom or not home) else home
-    entries = tuple(_entry(item, start=start, author=author, feed=about) for item in found.entries)
+    entries = tuple(_entry(item, start=start, author=author, feed=about, atom=atom) for item in found.entries)
     undated = tuple(
         f"article {number} has a date that can't be read ({_text(item, 'published')[:60]!r}); it counts as undated."
         for number, item in enumerate(found.entries, 1)
@@ -150,31 +158,58 @@ def _source(found: Any, url: str, problems: tuple[str, ...]) -> Source:
         title=_text(about, "title"),
         home=home,
         language=_text(about, "language"),
-        ttl_minutes=int(ttl) if re.fullmatch(r"[1-9][0-9]{0,4}", ttl) and int(ttl) <= _LONGEST_TTL else None,
+        ttl_minutes=ttl if ttl is None or ttl <= _LONGEST_TTL else None,
         entries=entries,
         problems=problems + undated,
     )
 
 
-def _entry(item: Any, *, start: str, author: str, feed: Any) -> Entry:
+def _entry(item: Any, *, start: str, author: str, feed: Any, atom: bool) -> Entry:
     own_id = _text(item, "id")
-    link = absolute(_text(item, "link"), start) or absolute(own_id)
-    content: Mapping[str, Any] = next((part for part in item.get("content", ()) if _text(part, "value").strip()), {})
+    # FeedBurner keeps the article's own address beside the one that counts readers.
+    link = absolute(_text(item, "feedburner_origlink") or _text(item, "link"), start) or absolute(own_id)
+    recordings = [told for told in (*item.get("links", ()), *item.get("media_content", ())) if _is_recording(told)]
+    if not link and recordings:
+        link = absolute(_text(recordings[0], "href") or _text(recordings[0], "url"), start)
+    # Of several the longest is the article: podcasts have the teaser there, too.
+    content: Mapping[str, Any] = max(item.get("content", ()), key=lambda part: len(_text(part, "value")), default={})
+    summary, text = _markup(item, "summary", atom=atom), _markup(content, "value", atom=atom)
+    alternative = _text(item, "media_alternative")
+    if not summary.strip() and not text.strip():
+        summary, alternative = _escaped_unless_marked_up(alternative), ""  # a film has nothing else to say
     titled: Mapping[str, Any] = item.get("title_detail") or {}
     return Entry(
         guid=own_id,
-        title=_text(item, "title"),
+        title=_markup(item, "title", atom=atom),
         link=link,
         # xml:base where it is said; else an article's pictures are found from its own page.
         base=absolute(_text(content, "base"), start) or link or start,
-        summary=_text(item, "summary"),
-        content=_text(content, "value"),
+        summary=summary,
+        content=text,
         author=_author(item) or author,
-        pictures=tuple(_pictures(item)),
+        pictures=tuple(_pictures(item, alternative)),
         topics=tuple(_text(tag, "label") or _text(tag, "term") for tag in item.get("tags", ())),
         published=_instant(item),
         language=_text(item, "language") or _text(titled, "language") or _text(feed, "language"),
+        recorded=bool(recordings),
     )
+
+
+def _markup(where: Mapping[str, Any], name: str, *, atom: bool) -> str:
+    """The field as HTML. RSS's always is; Atom's plain text (RFC 4287 §3.1.1.1) is where it plainly is meant so."""
+    written = _text(where, name)
+    told: Mapping[str, Any] = where if name == "value" else where.get(f"{name}_detail") or {}
+    plain = atom and _text(told, "type") == "text/plain"
+    return _escaped_unless_marked_up(written) if plain else written
+
+
+def _escaped_unless_marked_up(written: str) -> str:
+    return written if _MARKED_UP.search(written) else html.escape(written, quote=False)
+
+
+def _is_recording(told: Mapping[str, Any]) -> bool:
+    kind, medium = _text(told, "type"), _text(told, "medium")
+    return kind.startswith(("audio/", "video/", "application/x-shockwave-flash")) or medium in ("audio", "video")
 
 
 def _text(where: Mapping[str, Any], name: str) -> str:
@@ -196,18 +231,18 @@ def _instant(item: Any) -> datetime | None:
         return None
 
 
+_MARKED_UP = re.compile(r"</[a-z][a-z0-9]*\s*>|<(?:br|img|hr)\b", re.IGNORECASE)
 _PICTURE_FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif)(?:[?#]|\Z)", re.IGNORECASE)
 
 
-def _pictures(item: Any) -> Iterator[Picture]:
+def _pictures(item: Any, alternative: str) -> Iterator[Picture]:
     """Enclosures, then Media RSS, then the picture of a podcast's episode. Alternative text: of the last one told."""
-    alternative = _text(item, "media_alternative")
-    enclosures = [link for link in item.get("links", ()) if link.get("rel") == "enclosure"]
-    for told in (*enclosures, *item.get("media_content", ())):
-        if _is_picture(told):
+    for told in item.get("links", ()):
+        if told.get("rel") == "enclosure" and _is_picture(told):
             yield _picture(told, alternative)
-    for told in item.get("media_thumbnail", ()):
-        yield _picture(told, alternative)
+    media = [_picture(told, alternative) for told in item.get("media_content", ()) if _is_picture(told)]
+    yield from best_size_first(media)
+    yield from best_size_first(_picture(told, alternative) for told in item.get("media_thumbnail", ()))
     image = item.get("image")
     if isinstance(image, Mapping) and _text(image, "href"):
         yield Picture(_text(image, "href"))

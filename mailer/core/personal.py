@@ -7,9 +7,14 @@ from functools import lru_cache
 
 from mailer.core.delivery import Claimed
 from mailer.core.header import ascii_domain
+from mailer.core.live import Live, Reader
 from mailer.core.message import Compiled, Mail, slot_value, to_value
+from mailer.core.subscription import Subscriber
+from mailer.core.text import clean_text
 from mailer.core.tokens import Purpose, key_by_id, sealer
 from mailer.core.words import date_in_words
+
+_LONGEST_NAME, _LONGEST_TOPIC = 80, 40  # characters of a reader's name and a topic's, as a theme sees them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +43,31 @@ class Stationery:
     def write(self, item: Claimed, compiled: Compiled) -> Mail:
         """The mail of a delivery. Raises InputError where the address can't stand in a header."""
         links = self._links.get(item.key_id) or self._under(item.key_id)
-        day = item.joined_at.astimezone(self._zone).date() if item.joined_at else self._today
         data = compiled.build(
             {
                 "to": to_value(item.address),
                 "message_id": f"{item.id}.{item.nonce[-16:]}@{self._domain}".encode(),
                 "leave": links.leave(item.subscriber, item.generation),
                 "manage": links.manage(item.subscriber, item.generation),
-                "since": _since(day, compiled.language),
+                "since": _since(self._asked(item), compiled.language),
             }
         )
         return Mail(self._sender, item.address, data)
+
+    def reader(self, item: Claimed, known: Subscriber | None, live: Live) -> Reader:
+        """Who a delivery's copy of a live mail is for. A test copy is for a sample reader."""
+        language, stencil = live.language, live.stencil
+        joined = date_in_words(self._asked(item), language)
+        if known is None:
+            sample = "" if item.subscriber else "Ada Lovelace"
+            return Reader(sample, item.address, stencil.cadence, (), language, joined)
+        topics = tuple(clean_text(stencil.topics.get(topic, topic), _LONGEST_TOPIC) for topic in known.topics)
+        name = clean_text(known.name, _LONGEST_NAME)
+        return Reader(name, item.address, known.cadence, topics, language, joined)
+
+    def _asked(self, item: Claimed) -> date:
+        """The site's local day on which a reader asked."""
+        return item.joined_at.astimezone(self._zone).date() if item.joined_at else self._today
 
     def _under(self, key_id: str) -> _Links:
         key = key_by_id(key_id, self._keys)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from mailer.core.article import Article
+from mailer.core.topics import listed
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -20,6 +21,14 @@ class Window:
     hi: int
     since: datetime | None = None
     dated: int | None = None
+
+    def holds(self, seq: int, published: datetime | None) -> bool:
+        """By seq, never by its date, but for a first edition."""
+        if not self.lo < seq <= self.hi:
+            return False
+        if self.since is None or published is None or (self.dated is not None and seq > self.dated):
+            return True
+        return published >= self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +48,6 @@ class Pick:
         return len(self.articles) + self.more
 
 
-def listed(labels: Iterable[str], topics: Mapping[str, str]) -> frozenset[str]:
-    """The configured topic ids among an article's labels; a label is an id or a name, in any case."""
-    known = {name.casefold(): key for key, name in topics.items()} | {key.casefold(): key for key in topics}
-    return frozenset(known[label.casefold()] for label in labels if label.casefold() in known)
-
-
 def concerns(article: Article, interests: Sequence[str], topics: Mapping[str, str]) -> bool:
     """Whether a reader with these interests gets the article.
 
@@ -57,18 +60,13 @@ def concerns(article: Article, interests: Sequence[str], topics: Mapping[str, st
 
 
 def is_in(article: Article, window: Window) -> bool:
-    """Whether the article belongs to the window: by seq, never by its date (but for a first edition)."""
-    if article.hidden or article.known or not window.lo < article.seq <= window.hi:
-        return False
-    published = article.draft.published
-    if window.since is None or published is None or (window.dated is not None and article.seq > window.dated):
-        return True
-    return published >= window.since
+    """Whether the article belongs to the window and may be mailed."""
+    return not (article.hidden or article.known) and window.holds(article.seq, article.draft.published)
 
 
-def precedes(article: Article, window: Window) -> bool:
-    """Whether the article is from before the window: what a digest may name as related."""
-    return not (article.hidden or article.storm) and article.seq <= window.hi and not is_in(article, window)
+def is_before(window: Window, *, seq: int, known: bool, published: datetime | None) -> bool:
+    """Whether an article is from before the window, so that a digest may name it as related."""
+    return seq <= window.hi and (known or not window.holds(seq, published))
 
 
 def pick(

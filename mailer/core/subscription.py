@@ -11,6 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from mailer.core.cadence import zone_named
 from mailer.core.text import clean_text
+from mailer.core.topics import fold, ids_by_label
 
 
 class State(StrEnum):
@@ -133,15 +134,15 @@ def clean_topics(wanted: Iterable[str], offered: Mapping[str, str]) -> tuple[str
 
     Raises ValueError with a sentence that lists what is offered.
     """
-    names = {name.casefold(): key for key, name in offered.items()} | {key.casefold(): key for key in offered}
+    known = ids_by_label(offered)
     found = set()
     for topic in (item.strip() for item in wanted):
         if not topic:
             continue
-        if topic.casefold() not in names:
+        if fold(topic) not in known:
             allowed = ", ".join(offered) if offered else "none, [topics] is empty"
             raise ValueError(f"'{topic}' is not a topic of this site; there are: {allowed}")
-        found.add(names[topic.casefold()])
+        found.add(known[fold(topic)])
     return tuple(sorted(found))
 
 

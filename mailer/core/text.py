@@ -64,9 +64,10 @@ def first_sentences(text: str, limit: int) -> str:
     """As many whole sentences as fit into `limit`; where not even a third is filled so, words and a '…'."""
     if len(text) <= limit:
         return text
-    ends = [found.end() for found in _SENTENCE_END.finditer(text) if not _abbreviated(text, found.start())]
-    fitting = [end for end in ends if limit // 3 <= end <= limit]
-    return text[: fitting[-1]] if fitting else shorten(text, limit)
+    looked_at = text[: limit + 1]
+    ends = [found for found in _SENTENCE_END.finditer(looked_at) if limit // 3 <= found.end() <= limit]
+    last = next((found.end() for found in reversed(ends) if _ends_a_sentence(text, found)), None)
+    return shorten(text, limit) if last is None else text[:last]
 
 
 def first_strong(text: str) -> Direction:
@@ -135,13 +136,28 @@ def _is_joint(char: str) -> bool:
     return char in "\u200c\u200d\ufe0f" or "\U0001f3fb" <= char <= "\U0001f3ff" or tag
 
 
-# A stop, what closes after it, and then no small letter; CJK stops need no space.
-_SENTENCE_END = re.compile(r"(?:[.!?…؟۔।]['\"”“’»)\]]*(?=\s+[^\sa-z]|\s*\Z)|[。！？][」』”）]*)")
-_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Drs|Mr|Mrs|Ms|Prof|St|Sr|Jr|No|Nr|vs|cf|ca|etc|approx|al|bzw|[A-Za-z]))\Z")
+# A stop and what closes after it, then a space or the end; CJK stops need no space.
+_SENTENCE_END = re.compile(
+    r"(?:[.!?…؟۔।]+(?:['\"”“’»)\]]|[\s\u00a0\u202f]»)*(?=\s|\Z)|[。！？｡]+[」』”）]*)"  # French sets a space before »
+)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:"
+    r"Dr|Drs|Dra|Mr|Mrs|Ms|Prof|St|Sr|Sra|Jr|No|Nos|Nr|vs|cf|ca|approx|al|Fig|Figs|Vol|pp|Inc|Ltd|Co|Gen|Gov|Rev|Sen"
+    r"|Jan|Feb|Aug|Sept?|Oct|Nov|Dec|bzw|usf|vgl|ggf|evtl|inkl|zzgl|Mio|Mrd|Tsd|Abs|Art|Str|Hrsg|Mme|Mlle|env|ex|pág"
+    r"|núm|aprox|bijv|blz|[^\W\d_])|(?<!\S)\d{1,2})\Z"  # German writes 'am 3. Mai'
+)
+_OPENING, _CLOSING = re.compile(r"[(「『（«]"), re.compile(r"[)」』）»]")
 
 
-def _abbreviated(text: str, stop: int) -> bool:
-    return text[stop] == "." and bool(_ABBREVIATION.search(text, max(0, stop - 8), stop))
+def _ends_a_sentence(text: str, found: re.Match[str]) -> bool:
+    """Not an abbreviation, not before a small letter, not within brackets or a quotation."""
+    if found[0] == "." and _ABBREVIATION.search(text, max(0, found.start() - 8), found.start()):
+        return False
+    after = text[found.end() :].lstrip()[:1]
+    if after.islower():
+        return False
+    before = text[: found.end()]
+    return len(_OPENING.findall(before)) <= len(_CLOSING.findall(before))
 
 
 def _columns_of(char: str) -> int:

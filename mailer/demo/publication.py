@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from jinja2 import Environment
 from markupsafe import escape
 
-from mailer.core.article import reading_minutes
+from mailer.core.language import reading_minutes
 from mailer.demo import pictures
 from mailer.demo.canvas import HEIGHT, WIDTH
 from mailer.demo.pageserver import Page, Pages, Server, serve, templates
@@ -61,7 +61,7 @@ class Story:
 
     @property
     def minutes(self) -> int:
-        return reading_minutes(" ".join(self.paragraphs))
+        return reading_minutes(" ".join(self.paragraphs), "en")
 
     @property
     def gist(self) -> str:

@@ -109,8 +109,8 @@ def _parts(folder: Path, publication: Publication, site_url: str, smtp_port: int
 async def _fill(made: Parts, database: Database, site_url: str, say: Callable[[str], None]) -> int:
     """Articles from the site's feed, and the readers. Returns how many articles."""
     now = made.clock()
-    polled, _ = await add_feed(database, f"{site_url}/feed.xml", source=made.source(), now=now)
-    say(f"Took {polled.new} articles from its feed.")
+    added = await add_feed(database, f"{site_url}/feed.xml", source=made.source(), now=now)
+    say(f"Took {added.polled.new} articles from its feed.")
     for name, cadence, topics in READERS:
         await add(
             database,
@@ -121,7 +121,7 @@ async def _fill(made: Parts, database: Database, site_url: str, say: Callable[[s
         )
     by_cadence = Counter(cadence for _, cadence, _ in READERS)
     say("Readers: " + ", ".join(f"{count} {cadence}" for cadence, count in by_cadence.items()) + ".")
-    return polled.new
+    return added.polled.new
 
 
 async def _send(made: Parts, database: Database, watch: Watch, say: Callable[[str], None]) -> None:

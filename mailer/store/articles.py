@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from mailer.core.article import Article, Draft, Picture
+from mailer.core.article import Article, Draft, Picture, all_topics, canonical_link
+from mailer.core.related import Candidate
+from mailer.store.identity import known_as, lend_topics, lent_topics
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import articles
 
@@ -13,27 +15,51 @@ _CONTENT = ("title", "link", "summary", "author", "picture", "topics", "publishe
 
 
 def take_in(connection: Connection, origin: str, drafts: Sequence[tuple[Draft, bool]]) -> tuple[int, int]:
-    """Store what is new under the next numbers and bring up to date what is known by its guid.
+    """Store what is new under the next numbers and bring up to date what is known.
 
     `drafts`: (draft, known) in the order of their numbers. Returns (new, changed). The numbers are given by the one
     writer inside its transaction, so none ever appears after a higher one was seen.
     """
-    there = {row.guid: row for row in _by_guid(connection, origin, [draft.guid for draft, _ in drafts])}
+    there = known_as(connection, origin, [draft for draft, _ in drafts])
+    lent = lent_topics(connection, [row.seq for row in there.values()])
     seq = newest(connection)
     fresh: list[dict[str, Any]] = []
     changed = 0
     for draft, known in drafts:
-        values = _values(draft)
         old = there.get(draft.guid)
         if old is None:
             seq += 1
-            fresh.append(values | {"seq": seq, "origin": origin, "guid": draft.guid, "known": known})
-        elif any(getattr(old, name) != values[name] for name in _CONTENT):
-            connection.execute(update(articles).where(articles.c.seq == old.seq).values(values))
-            changed += 1
+            fresh.append(_values(draft) | {"seq": seq, "origin": origin, "guid": draft.guid, "known": known})
+        elif old.origin == origin:
+            changed += _bring_up_to_date(connection, old, draft, lent.get(old.seq, ()))
+        else:
+            changed += _add_topics(connection, old, origin, draft)
     if fresh:
         connection.execute(insert(articles), fresh)
     return len(fresh), changed
+
+
+def _bring_up_to_date(connection: Connection, old: Row[Any], draft: Draft, lent: Iterable[str]) -> bool:
+    """What its source says now; topics that other sources lent it stay."""
+    values = _values(draft) | {"topics": list(all_topics(draft.topics, lent))}
+    if all(getattr(old, name) == values[name] for name in _CONTENT):
+        return False
+    connection.execute(update(articles).where(articles.c.seq == old.seq).values(values))
+    return True
+
+
+def _add_topics(connection: Connection, old: Row[Any], origin: str, draft: Draft) -> bool:
+    """A duplicate changes nothing of the article, or two sources would change it back and forth at each poll.
+
+    But its topics are added: a reader who asked for one of them must get the article, whoever filed it there.
+    """
+    if not lend_topics(connection, origin, draft):
+        return False
+    # Read anew: of one link a document may lend twice.
+    topics: list[str] = connection.execute(select(articles.c.topics).where(articles.c.seq == old.seq)).scalar_one()
+    more = list(all_topics(topics, draft.topics))
+    connection.execute(update(articles).where(articles.c.seq == old.seq).values(topics=more))
+    return more != topics
 
 
 def newest(connection: Connection) -> int:
@@ -51,6 +77,18 @@ def between(connection: Connection, lo: int, hi: int) -> list[Article]:
     return [_article(row) for row in rows]
 
 
+def candidates(connection: Connection, limit: int = 50_000) -> list[Candidate]:
+    """The newest articles that may be named as related, as far as they are compared: neither hidden nor in a storm."""
+    columns = articles.c
+    rows = connection.execute(
+        select(*(columns[name] for name in Candidate._fields))
+        .where(columns.hidden.is_(False), columns.storm.is_(False))
+        .order_by(columns.seq.desc())
+        .limit(limit)
+    )
+    return list(map(Candidate._make, rows))
+
+
 def by_seq(connection: Connection, seqs: Iterable[int]) -> list[Article]:
     """These articles, in the order asked for; numbers that don't exist are left out."""
     wanted = list(seqs)
@@ -65,9 +103,11 @@ def latest(connection: Connection, limit: int) -> list[Article]:
     return [_article(row) for row in rows]
 
 
-def count(connection: Connection, origin: str | None = None) -> int:
-    """How many there are, of one origin or of all."""
+def count(connection: Connection, origin: str | None = None, *, known: bool | None = None) -> int:
+    """How many there are, of one origin or of all; `known`: only those of a back catalogue, or only the others."""
     asked = select(func.count()).select_from(articles)
+    if known is not None:
+        asked = asked.where(articles.c.known.is_(known))
     return int(connection.execute(asked if origin is None else asked.where(articles.c.origin == origin)).scalar_one())
 
 
@@ -89,18 +129,12 @@ def unpin_given(connection: Connection, seqs: Iterable[int], cadence: str) -> No
             connection.execute(update(articles).where(articles.c.seq == article.seq).values(pins=left))
 
 
-def _by_guid(connection: Connection, origin: str, guids: Sequence[str]) -> Iterable[Row[Any]]:
-    size = 500
-    for start in range(0, len(guids), size):
-        part = guids[start : start + size]
-        yield from connection.execute(select(articles).where(articles.c.origin == origin, articles.c.guid.in_(part)))
-
-
 def _values(draft: Draft) -> dict[str, Any]:
     picture = draft.picture
     return {
         "title": draft.title,
         "link": draft.link,
+        "canonical": canonical_link(draft.link),
         "summary": draft.summary,
         "author": draft.author,
         "picture": None

@@ -38,9 +38,9 @@ def keep(connection: Connection, cadence: str, now: datetime, **values: Any) -> 
     return found
 
 
-def drop(connection: Connection, cadence: str, until: datetime | None = None) -> bool:
-    """Forget a draft; with `until`, only where it was not changed after that. Returns whether there was one."""
+def drop(connection: Connection, cadence: str, changed_at: datetime | None = None) -> bool:
+    """Forget a draft; with `changed_at`, only where it wasn't changed since. Returns whether there was one."""
     asked = delete(edition_drafts).where(edition_drafts.c.cadence == cadence)
-    if until is not None:
-        asked = asked.where(edition_drafts.c.changed_at <= until)
+    if changed_at is not None:
+        asked = asked.where(edition_drafts.c.changed_at == changed_at)
     return connection.execute(asked).rowcount == 1

@@ -16,6 +16,7 @@ class Edition:
     """One digest of one cadence for one period, as the ledger has it. `planned`: readers.
 
     `intro`: the editor's words, Markdown. `findings`: what lint found, a sentence each.
+    `draft_at`: when the draft that it was made with was last changed.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Edition:
     key_id: str
     intro: str
     findings: tuple[str, ...]
+    draft_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def first_watermarks(connection: Connection) -> dict[datetime, int]:
     reached = (
         select(variants.c.since, editions.c.id, func.coalesce(editions.c.lo, editions.c.hi))
         .join(editions, editions.c.id == variants.c.edition_id)
-        .where(variants.c.since.is_not(None))
+        # A first edition that was refused has no watermark, so dates count on.
+        .where(variants.c.since.is_not(None), func.coalesce(editions.c.lo, editions.c.hi).is_not(None))
         .distinct()
     )
     found: dict[datetime, int] = {}

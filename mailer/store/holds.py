@@ -33,7 +33,8 @@ def release(connection: Connection, edition: Edition, *, now: datetime, expires_
     _judge_storm(connection, edition, news=True)
     held = connection.execute(select(variants.c.articles).where(variants.c.edition_id == edition.id)).scalars()
     article_store.unpin_given(connection, {seq for seqs in held for seq in seqs}, edition.cadence)
-    drafts.drop(connection, edition.cadence, until=edition.planned_at)
+    if edition.draft_at is not None:
+        drafts.drop(connection, edition.cadence, changed_at=edition.draft_at)
     # Where a later edition stands for all of it, there is nothing left to send.
     watermarks.fold(connection, now)
     return True

@@ -191,6 +191,7 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
             key_id=plan.key_id,
             intro=plan.intro if sending else "",
             findings=list(plan.findings),
+            draft_at=plan.draft if sending else None,
         )
     ).inserted_primary_key[0]  # type: ignore[index]  # a single insert always has one
     if sending:

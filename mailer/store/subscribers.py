@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
 
 from mailer.core.subscription import Newcomer, State, Subscriber
 from mailer.store.instant import to_number
 from mailer.store.tables import consent, interest_sets, subscribers, suppressions
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,12 @@ def find(connection: Connection, email: str) -> Subscriber | None:
     return None if row is None else _subscriber(row)
 
 
+def by_id(connection: Connection, ids: Sequence[int]) -> dict[int, Subscriber]:
+    """The readers of these ids, those that are there."""
+    asked = (_readers().where(subscribers.c.id.in_(part)) for part in _parts(sorted(set(ids))))
+    return {row.id: _subscriber(row) for question in asked for row in connection.execute(question)}
+
+
 def page(
     connection: Connection, *, state: str | None = None, cadence: str | None = None, after: int = 0, limit: int = 1000
 ) -> list[Subscriber]:
@@ -182,7 +190,7 @@ def _suppressed(
     return frozenset(found)
 
 
-def _parts(items: Sequence[str], size: int = 1000) -> Iterator[Sequence[str]]:
+def _parts(items: Sequence[T], size: int = 1000) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

@@ -82,7 +82,8 @@ class FeedRow(SQLModel, table=True):
     """A source. `taken` says that its back catalogue is known; a removed feed stays, so that it can come back.
 
     `home`: the site's URL or ''. `failures`: polls in a row that failed. `changes`: when it was last seen to have
-    something new, in milliseconds, the newest last. `notes`: what was mended or left out at the last reading.
+    something new, in milliseconds, the newest last. `notes`: what was mended or left out at the last reading. `gone`:
+    its server said so (410), and it is polled by hand only. `ttl_minutes`: how long it asks to be left alone.
     """
 
     __tablename__ = "feeds"
@@ -102,6 +103,8 @@ class FeedRow(SQLModel, table=True):
     failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     changes: list[int] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
     notes: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
+    gone: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    ttl_minutes: int | None = None
 
 
 class ArticleRow(SQLModel, table=True):
@@ -134,13 +137,17 @@ class ArticleRow(SQLModel, table=True):
 
 
 class ArticleNameRow(SQLModel, table=True):
-    """A further name of an article: it came through a second feed, or its feed changed its id."""
+    """A further name of an article: it came through a second feed, or its feed changed its id.
+
+    `topics`: what a second feed files it under.
+    """
 
     __tablename__ = "article_names"
 
     origin: str = Field(primary_key=True)
     guid: str = Field(primary_key=True)
-    seq: int = Field(foreign_key="articles.seq", sa_type=Key)
+    seq: int = Field(foreign_key="articles.seq", sa_type=Key, index=True)
+    topics: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
 
 
 class EditionDraftRow(SQLModel, table=True):
@@ -159,6 +166,7 @@ class EditionRow(SQLModel, table=True):
 
     `since`: of a cadence's first edition, held back or not, the oldest date that counts; no two cadences share one.
     `intro`: the editor's words, Markdown. `findings`: what lint found, a sentence each.
+    `draft_at`: when the draft that it was made with was last changed.
     """
 
     __tablename__ = "editions"
@@ -180,6 +188,7 @@ class EditionRow(SQLModel, table=True):
     key_id: str = ""
     intro: str = Field(default="", sa_type=Text, sa_column_kwargs=_EMPTY_TEXT)
     findings: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
+    draft_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class VariantRow(SQLModel, table=True):

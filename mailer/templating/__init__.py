@@ -5,37 +5,31 @@ what they show of others is escaped, and a name that isn't there is an error, no
 language; its own sentences are English, `_("…")`, and come out of that language's catalogue.
 """
 
-import re
-import traceback
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
-from functools import lru_cache
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from css_inline import CSSInliner, InlineError
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, pass_context
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mailer.core.catalogue import faults, missing
-from mailer.core.colour import DARK, LIGHT, with_accent
-from mailer.core.digest import Digest, lay_out
-from mailer.core.frame import Frame
-from mailer.core.message import BODY_SLOTS, slot_mark
+from mailer.core.digest import Digest, Layout, lay_out
+from mailer.core.live import Source, Stencil
+from mailer.core.message import BODY_SLOTS
 from mailer.core.notice import Notice, lay_out_notice
-from mailer.core.text import COLUMNS, clean_text, columns, first_strong, wrap
-from mailer.core.words import Words, date_in_words
-from mailer.errors import Refused, TemplateError
-from mailer.templating import catalogues, extraction, sentences
+from mailer.core.words import Words
+from mailer.errors import TemplateError
+from mailer.templating import catalogues, extraction
+from mailer.templating.checking import SAMPLE, asked_for, asks_who_reads, complaints, reached
+from mailer.templating.overrides import PARTS, Entry, Shelf, idle, our_folder, read_folder
+from mailer.templating.press import Press
+from mailer.templating.rendering import Rendered, Renderer
 from mailer.templating.subject import make_subject
 
-# An opening tag as css-inline writes it: values in double quotes, where it leaves < and > bare. HTML allows that,
-# but mail programs cut at conditional comments and filters at tags wherever they see one.
-_TAG = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[^\s=\"<>]+(?:=\"[^\"]*\")?)+)\s*>")
+__all__ = ["Press", "Rendered", "Templates", "ThemeOptions"]
 
 
 def _https_or_nothing(url: str) -> str:
@@ -60,55 +54,40 @@ class ThemeOptions(BaseModel):
     )
     templates: Path | None = Field(
         default=None,
-        description="Folder whose files replace ours of the same name, such as email/digest/body.html. Sentences of "
-        "its own are translated by locale/<language>/LC_MESSAGES/mailer.po in it.",
+        description="Folder whose files replace ours of the same name, such as email/digest/body.html; `mailer "
+        "templates eject` copies ours there, docs/themes.md says what they are given. Sentences of its own are "
+        "translated by locale/<language>/LC_MESSAGES/mailer.po in it.",
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A mail before it is compiled. `html` and `text` have `slot_mark`s where a reader's own values go."""
-
-    subject: str
-    preheader: str
-    html: str
-    text: str
-
-
 class Templates:
-    """The templates under one theme. Raises TemplateError where the operator's folder isn't there."""
+    """The templates under one theme, all of it read and tried out at once.
+
+    `warnings`: files of the theme that do nothing, a sentence each. Raises TemplateError, a line for each complaint
+    with its file and line, where the operator's folder isn't there or one of its templates can't be a mail's.
+    """
 
     def __init__(self, options: ThemeOptions) -> None:
-        folders = [_our_folder()]
-        if options.templates is not None:
-            if not options.templates.is_dir():
-                raise TemplateError(f"theme.templates: {options.templates} is not a folder.")
-            folders.insert(0, options.templates)
-        self._folders = tuple(folders)
-        self._catalogues = (*(folder / "locale" for folder in folders[:-1]), catalogues.OURS)
+        own = {} if options.templates is None else read_folder(options.templates)
+        self._options = options
+        self._shelf = Shelf(own.values())
+        self._renderer = Renderer(self._shelf, accent=options.accent, logo=options.logo)
+        self._own_catalogues = () if options.templates is None else (options.templates / "locale",)
+        self._catalogues = (*self._own_catalogues, catalogues.OURS)
         self.languages = catalogues.tags(self._catalogues)
         self._words: dict[str, Words] = {}
-        self._theme = {
-            "light": with_accent(LIGHT, options.accent),
-            "dark": with_accent(DARK, options.accent),
-            "logo": options.logo,
-        }
-        self._environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(folders),
-            autoescape=lambda name: name is not None and name.endswith(".html"),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {"wrap": _wrap, "direction": first_strong}
-        sentences.install(self._environment)
-        self._inliner = CSSInliner(
-            keep_style_tags=True,
-            remove_inlined_selectors=True,
-            keep_at_rules=True,
-            load_remote_stylesheets=False,
-            minify_css=True,
-        )
+        self._frozen_words: dict[str, tuple[str, ...]] = {}
+        self.warnings: tuple[str, ...] = ()
+        if own:
+            self._check(own)
+
+    def _check(self, own: Mapping[str, Source]) -> None:
+        """Nothing is planned or sent with a theme that would fail half-way."""
+        found = complaints(self._renderer, own, self.words(catalogues.SOURCE))
+        if found:
+            raise TemplateError("\n".join(found))
+        used = {name for name in own if name in self._shelf.ours}
+        self.warnings = tuple(idle(own.values(), reached(self._renderer, used or self._shelf.ours)))
 
     def words(self, language: str) -> Words:
         """The words of one of `languages`, or English. Raises TemplateError where its catalogue is broken."""
@@ -122,9 +101,9 @@ class Templates:
 
         An operator's templates count, and their own catalogues. Raises TemplateError where a file can't be read.
         """
-        own = [folder for folder in self._folders if folder != _our_folder()]
-        ours = extraction.sentences_of_rules() + extraction.sentences_of_templates(_our_folder())
-        theirs = [sentence for folder in own for sentence in extraction.sentences_of_templates(folder)]
+        own = self._options.templates
+        ours = extraction.sentences_of_rules() + extraction.sentences_of_templates(our_folder())
+        theirs = [] if own is None else extraction.sentences_of_templates(own)
         everything = {sentence.key: sentence for sentence in [*theirs, *ours]}
         read = {path: catalogues.read_catalogue(path) for path in catalogues.files(language, self._catalogues)}
         found = list(missing(read.values(), everything.values(), language))
@@ -143,80 +122,52 @@ class Templates:
         if digest.subject:
             own = make_subject(digest.subject, page, len(digest.articles) + digest.more, digest.cadence)
             page = replace(page, subject=own or page.subject)
-        return self._mail("digest", page, words, mark)
+        reader = SAMPLE if self.live else None
+        rendered = self._renderer.mail("digest", page, words, mark, reader)
+        return replace(rendered, stencil=self._stencil(digest, page, mark)) if self.live else rendered
 
     def render_notice(self, notice: Notice, *, mark: str) -> Rendered:
         """A notice, as `render_digest` does a digest. Only `welcome` and `changed` have the reader's own slots."""
         words = self.words(notice.language)
         page = lay_out_notice(notice, words)
-        return self._mail(page.kind, page, words, mark)
+        return self._renderer.mail(page.kind, page, words, mark)
 
-    def _mail(self, folder: str, page: Frame, words: Words, mark: str) -> Rendered:
-        # An article that could foresee the mark could place another reader's link; a new mark ends that.
-        if mark.casefold() in repr(page).casefold():
-            raise Refused("This mail's content has the mark of a reader's values in it; compile with another mark.")
-        slots = {slot: slot_mark(mark, slot) for slot in BODY_SLOTS}
-        context = {**self._theme, "page": page, "words": words, "mark": mark, "marks": tuple(slots.values()), **slots}
-        subject = clean_text(self._render(f"email/{folder}/subject.txt", context))
-        context["subject"] = subject
-        return Rendered(
-            subject=subject,
-            preheader=page.preheader,
-            html=self._inlined(f"email/{folder}/body.html", context),
-            text=_tidy(self._render(f"email/{folder}/body.txt", context)),
+    @cached_property
+    def live(self) -> bool:
+        """Whether the theme's digest asks who reads it, so that it is rendered for each reader."""
+        return bool(self._shelf.own) and asks_who_reads(self._renderer, "digest")
+
+    def inventory(self) -> list[Entry]:
+        """Every template of a mail, ours or the operator's, by name."""
+        own = {source.name: source for source in self._shelf.own}
+        found = []
+        for name in sorted({*own, *self._shelf.ours}):
+            source, tree = reached(self._renderer, [name])[name]
+            personal = tuple(sorted(asked_for(tree) & {*BODY_SLOTS, "reader"}))
+            found.append(Entry(name, source.path, name in own, name in self._shelf.ours, personal))
+        return found
+
+    def _stencil(self, digest: Digest, page: Layout, mark: str) -> Stencil:
+        """All that a digest's later copies are rendered from."""
+        return Stencil(
+            sources=self._sources,
+            page=page,
+            catalogues=self._binaries(page.language),
+            accent=self._options.accent,
+            logo=self._options.logo,
+            mark=mark,
+            cadence=digest.cadence,
+            topics=dict(digest.topics),
         )
 
-    def _render(self, name: str, context: Mapping[str, Any]) -> str:
-        try:
-            return self._environment.get_template(name).render(context)
-        except TemplateSyntaxError as error:
-            raise TemplateError(f"{error.filename or name}, line {error.lineno}: {error.message}.") from error
-        except TemplateNotFound as error:
-            raise TemplateError(
-                f"{name}: there is no template {error.name!r} in {self._folders_in_words()}."
-            ) from error
-        except Exception as error:  # an operator's template may raise anything
-            raise TemplateError(f"{self._place(error) or name}: {error}.") from error
+    @cached_property
+    def _sources(self) -> tuple[Source, ...]:
+        """All that a digest is made of."""
+        names = [f"email/digest/{part}" for part in PARTS]
+        return tuple(source for _, (source, _) in sorted(reached(self._renderer, names).items()))
 
-    def _inlined(self, name: str, context: Mapping[str, Any]) -> str:
-        try:
-            html = self._inliner.inline(self._render(name, context))
-        except InlineError as error:
-            raise TemplateError(f"{name}: its style can't be put into the elements: {error}.") from error
-        html = _TAG.sub(lambda tag: f"<{tag[1]}{tag[2].replace('<', '&lt;').replace('>', '&gt;')}>", html)
-        return "\n".join(filter(None, map(str.strip, html.split("\n")))) + "\n"
-
-    def _place(self, error: Exception) -> str:
-        """The template's file and line where it went wrong: the last of them on the way."""
-        frames = traceback.extract_tb(error.__traceback__)
-        ours = [frame for frame in frames if any(Path(frame.filename).is_relative_to(f) for f in self._folders)]
-        return f"{ours[-1].filename}, line {ours[-1].lineno}" if ours else ""
-
-    def _folders_in_words(self) -> str:
-        return " or ".join(map(str, self._folders))
-
-
-def _our_folder() -> Path:
-    """Inside the package in a wheel, at the top of the tree in a checkout."""
-    here = Path(__file__).parent.parent
-    inside = here / "templates"
-    return inside if inside.is_dir() else here.parent / "templates"
-
-
-@pass_context
-def _wrap(context: Context, text: str, first: str = "", rest: str = "") -> str:
-    """Lines of at most 72 columns. A date that comes later takes as much room as the longest date."""
-    since, stand_in = context["since"], "\x00" * _longest_date(context["words"].language)
-    return wrap(text.replace(since, stand_in), COLUMNS, first=first, rest=rest).replace(stand_in, since)
-
-
-@lru_cache(maxsize=64)
-def _longest_date(language: str) -> int:
-    """The columns of the longest date of a year."""
-    return max(columns(date_in_words(date(2026, month, 28), language)) for month in range(1, 13))
-
-
-def _tidy(text: str) -> str:
-    """No space at a line's end, no two blank lines in a row."""
-    lines = "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", lines) + "\n"
+    def _binaries(self, language: str) -> tuple[str, ...]:
+        if language not in self._frozen_words:
+            binaries = catalogues.binaries_of(language, self._catalogues)
+            self._frozen_words[language] = tuple(b64encode(binary).decode("ascii") for binary in binaries)
+        return self._frozen_words[language]

@@ -64,8 +64,13 @@ def read_catalogue(path: Path) -> Catalog:
 
 def words_of(language: str, folders: Sequence[Path]) -> Words:
     """The words of a language. What its catalogues lack, or mark as fuzzy, is said in English."""
-    whole: NullTranslations = NullTranslations()
-    for path in reversed(files(language, folders)):
+    return words_from(language, binaries_of(language, folders))
+
+
+def binaries_of(language: str, folders: Sequence[Path]) -> tuple[bytes, ...]:
+    """What a language's catalogues say, each as the content of an .mo file, in the order in which they are asked."""
+    found = []
+    for path in files(language, folders):
         catalogue = read_catalogue(path)
         for message in list(catalogue):
             strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
@@ -73,8 +78,15 @@ def words_of(language: str, folders: Sequence[Path]) -> Words:
                 catalogue.delete(message.id, message.context)
         binary = BytesIO()
         write_mo(binary, catalogue)
-        binary.seek(0)
-        read = Translations(binary)
+        found.append(binary.getvalue())
+    return tuple(found)
+
+
+def words_from(language: str, binaries: Sequence[bytes]) -> Words:
+    """The words that such files have."""
+    whole: NullTranslations = NullTranslations()
+    for binary in reversed(binaries):
+        read = Translations(BytesIO(binary))
         read.add_fallback(whole)
         whole = read
     return Words(language, whole)

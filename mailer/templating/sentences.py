@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from mailer.core.text import first_strong
 from mailer.core.words import Words
+from mailer.templating.sandbox import check_places
 
 
 def install(environment: SandboxedEnvironment) -> None:
@@ -39,6 +40,7 @@ def _fill(context: Context, sentence: str, **values: object) -> str:
     In HTML, text is escaped, and what runs the other way stands in a span of its own (look.md §3).
     """
     words: Words = context["words"]
+    check_places(sentence, values)
     if context.eval_ctx.autoescape:
         return Markup(sentence) % {key: _in_html(context, words, value) for key, value in values.items()}  # noqa: S704 a catalogue's own sentence; `messages check` finds markup in it
     return sentence % _in_text(words, values)

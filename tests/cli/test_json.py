@@ -14,6 +14,10 @@ WELL = {
     "feeds list": ("feeds", "list"),
     "feeds remove": ("feeds", "remove", "1"),
     "feeds poll": ("feeds", "poll"),
+    "feeds accept": ("feeds", "accept", "1"),
+    "feeds refuse": ("feeds", "refuse", "1"),
+    "feeds import": ("feeds", "import", "feeds.opml"),
+    "feeds export": ("feeds", "export", "--out", "out.opml"),
     "articles import": ("articles", "import", "articles.json"),
     "articles list": ("articles", "list"),
     "articles show": ("articles", "show", "1"),
@@ -30,6 +34,7 @@ WELL = {
     "subscribers export": ("subscribers", "export", "out.csv"),
     "send": ("send", "--cadence", "weekly", "--now", MONDAY),
     "preview": ("preview", "--cadence", "weekly", "--now", MONDAY),
+    "lint": ("lint", "--cadence", "weekly", "--now", MONDAY),
     "editions list": ("editions", "list"),
     "editions show": ("editions", "show", "1"),
     "editions send": ("editions", "send", "1"),
@@ -42,6 +47,10 @@ WRONG = {
     "init": ("--config", "other.toml", "init", "--url", "x"),
     "feeds add": ("feeds", "add", "nothing.xml"),
     "feeds remove": ("feeds", "remove", "9"),
+    "feeds accept": ("feeds", "accept", "9"),
+    "feeds refuse": ("feeds", "refuse", "9"),
+    "feeds import": ("feeds", "import", "feed.xml"),
+    "feeds export": ("feeds", "export"),
     "articles import": ("articles", "import", "nothing.json"),
     "articles show": ("articles", "show", "9"),
     "articles hide": ("articles", "hide", "9"),
@@ -55,6 +64,7 @@ WRONG = {
     "subscribers export": ("subscribers", "export", "."),
     "send": ("send", "--cadence", "hourly"),
     "preview": ("preview",),
+    "lint": ("lint", "nothing.eml"),
     "editions show": ("editions", "show", "9"),
     "editions send": ("editions", "send", "9"),
     "editions skip": ("editions", "skip", "1"),
@@ -67,12 +77,14 @@ SILENT = {"config example", "demo"}
 
 
 @pytest.fixture
-def busy(site, relay) -> Site:
+def busy(site, relay, publisher) -> Site:
     """A site with something to show everywhere."""
     site.publish("one")
     site.join("ann", "bob")
     site.write("feed.xml", rss(("f", "")))
     site.did("feeds", "add", "feed.xml")
+    publisher.pages["/f"] = (200, rss(("f", "")))
+    site.write("feeds.opml", f'<opml version="2.0"><body><outline xmlUrl="{publisher.url("/f")}"/></body></opml>')
     site.did("send", "--cadence", "weekly", "--now", MONDAY)
     site.join("dan", cadence="daily")
     site.publish({"id": "two", "published": "2026-11-23T05:00Z"})

@@ -189,3 +189,30 @@ def test_variants_of_nothing_are_none(site):
     assert site.json("preview", "--cadence", "weekly", "--variants", "--now", MONDAY)["variants"] == []
     assert "nothing new" in site.did("preview", "--cadence", "weekly", "--variants", "--now", MONDAY).out
     assert site.run("preview", "--cadence", "weekly", "--variants", "--as", "a@b.example").code == 2
+
+
+@pytest.mark.parametrize("name", ["confirm", "welcome", "changed", "goodbye"])
+def test_the_other_mails_can_be_looked_at_in_any_language(site, name):
+    for language, word in (("en", "Mia"), ("de", "Mia"), ("ar", "Mia")):
+        made = site.json("preview", "--cadence", "weekly", "--mail", name, "--language", language)
+        assert word in made["subject"] or name in ("changed", "goodbye", "welcome")
+        assert [file.rpartition(".")[2] for file in made["files"]] == ["eml", "html", "txt"]
+        html = (site.folder / made["files"][1]).read_text(encoding="utf-8")
+        assert f'lang="{language}"' in html
+        assert ('dir="rtl"' in html) == (language == "ar")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--mail", "hello"), "There is no mail 'hello'; there are: confirm, welcome, changed, goodbye."),
+        (("--mail", "welcome", "--language", "tlh"), "Mails are not written in 'tlh'"),
+        (("--mail", "welcome", "--as", "ann@example.com"), "are about the digest"),
+        (("--language", "de"), "a digest is in its readers' languages"),
+    ],
+)
+def test_what_cannot_be_previewed_is_said(site, options, sentence):
+    ended = site.run("preview", "--cadence", "weekly", *options)
+
+    assert ended.code == 2
+    assert sentence in ended.err

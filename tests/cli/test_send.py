@@ -345,3 +345,32 @@ def test_readers_of_different_topics_get_different_articles(site, relay):
         for name in ("all", "care", "lung")
     }
     assert got == {"all": {"c", "l", "none"}, "care": {"c", "none"}, "lung": {"l", "none"}}
+
+
+def test_readers_whose_topic_was_taken_off_the_list_get_its_articles_and_no_other_topics(site, relay):
+    site.configure('[topics]\ncare = "Care"\nlung = "Lung"')
+    site.join("ann", topics="lung")
+    config = site.folder / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace('lung = "Lung"\n', ""), encoding="utf-8")
+    site.publish({"id": "l", "topics": ["Lung"]}, {"id": "c", "topics": ["Care"]}, {"id": "none"})
+
+    site.did(*SEND)
+
+    text = relay.mail_to("ann@example.com").get_body(("plain",)).get_content()
+    assert "About l" in text
+    assert "About none" in text
+    assert "About c" not in text
+    assert site.json("subscribers", "show", "ann@example.com")["topics"] == ["lung"]
+    assert site.did("subscribers", "set", "ann@example.com", "--topic", "care").code == 0
+
+
+def test_a_topic_is_meant_by_its_id_or_name_in_any_case_and_script(site, relay):
+    site.configure('[topics]\nstreets = "Straße"\ncare = "Care"')
+    site.join("ann", topics="STRASSE")
+    site.publish({"id": "s", "topics": ["strasse"]}, {"id": "c", "topics": ["CARE"]})
+
+    site.did(*SEND)
+
+    text = relay.mail_to("ann@example.com").get_body(("plain",)).get_content()
+    assert "About s" in text
+    assert "About c" not in text

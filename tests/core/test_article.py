@@ -18,7 +18,6 @@ from mailer.core.article import (
     language_tag,
     one_line,
     plain,
-    reading_minutes,
 )
 
 WHOLE = "One infusion, no maintenance therapy. " * 40
@@ -80,7 +79,7 @@ def test_a_summary_is_text_without_scripts_styles_and_markup():
             "<ul><li>one</li><li>two</li></ul><!--[if mso]>hidden<![endif]--><svg><text>s</text></svg>",
         )
     ).summary
-    assert summary == "Head First & second. one two"
+    assert summary == "Head. First & second. one two"
 
 
 def test_a_long_summary_ends_with_a_sentence():
@@ -107,6 +106,43 @@ def test_what_a_blog_writes_below_each_excerpt_goes(written, kept):
     assert clean(Entry(title="t", summary=written)).summary == kept
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Slept longer. Read more »", "Slept longer."),
+        ("Länger geschlafen. <p>Der Beitrag <a>T</a> erschien zuerst auf <a>S</a>.</p>", "Länger geschlafen."),
+        ("Dormi mieux. <p>L’article <a>T</a> est apparu en premier sur <a>S</a>.</p>", "Dormi mieux."),
+        ("よく眠れた。続きを読む", "よく眠れた。"),
+        ("<p>Two pills.</p><p>12 posts - 9 participants</p><p>Read full topic</p>", "Two pills."),
+        ("arXiv:2611.01234v2 Announce Type: replace-cross Abstract: We count.", "We count."),
+        ("<h1>A ward at night</h1><p>Nobody sleeps.</p>", "Nobody sleeps."),
+        ("A ward at night is loud.", "A ward at night is loud."),
+        (
+            "<p>Nobody sleeps.</p><p>A ward at night was originally published in S on Medium, where.</p>",
+            "Nobody sleeps.",
+        ),
+        ("&lt;p&gt;It&#8217;s late.&lt;/p&gt;", "It’s late."),
+        ("&lt;p&gt;It&amp;#8217;s late &amp;amp; dark.&lt;/p&gt;", "It’s late & dark."),
+        ("<p>The &lt;p&gt; element, explained.</p>", "The <p> element, explained."),
+        ("<p>Write &amp;lt; for it.</p>", "Write &lt; for it."),
+        ("<![CDATA[<p>Wrapped</p>]]><![CDATA[twice]]>", "Wrapped twice"),
+        ("<p>Cold <img src='x.png' alt='🤧' class='wp-smiley'> season</p>", "Cold 🤧 season"),
+        (
+            "<sec><st>Aim</st><p>To sleep.</p></sec><sec><st>Result</st><p>We did.</p></sec>",
+            "Aim. To sleep. Result. We did.",
+        ),
+        ("<figure><img src='a.png'><figcaption>Photo: A</figcaption></figure><p>News.</p>", "News."),
+        (
+            "Half of $n = 4 \\times 10^6$ took $\\beta_2$-agonists for $5 and $6.",
+            "Half of n = 4 × 10⁶ took β₂-agonists for $5 and $6.",
+        ),
+        ("It is $\\frac{a}{b}$.", "It is $\\frac{a}{b}$."),
+    ],
+)
+def test_a_summary_begins_and_ends_with_the_authors_own_words(written, kept):
+    assert clean(Entry(title="A ward at night", summary=written)).summary == kept
+
+
 def test_without_a_summary_the_text_begins_one():
     assert clean(Entry(title="t", content="<p>Whole text.</p>")).summary == "Whole text."
 
@@ -114,7 +150,7 @@ def test_without_a_summary_the_text_begins_one():
 @pytest.mark.parametrize(
     ("entry", "title", "summary"),
     [
-        (Entry(summary="First sentence. Second one. " + WHOLE), "First sentence. Second one.", "First sentence."),
+        (Entry(summary="First sentence. Second one. " + WHOLE), "First sentence. Second one.", "One infusion"),
         (Entry(summary="<p>Only this.</p>"), "Only this.", ""),
         (Entry(title="<img src=x>", content="From the text. " * 9), "From the text.", "From the text."),
         (Entry(), "", ""),
@@ -129,26 +165,12 @@ def test_an_article_without_a_title_takes_its_first_words(entry, title, summary)
 
 
 @pytest.mark.parametrize(
-    ("text", "minutes"),
-    [
-        ("", 0),
-        ("Just a few words here.", 0),
-        ("word " * 30, 1),
-        ("word " * 230 * 4, 4),
-        ("字" * 1500, 3),
-        ("字" * 500 + " word" * 230, 2),
-    ],
-)
-def test_reading_time_is_by_words_and_by_cjk_characters(text, minutes):
-    assert reading_minutes(text) == minutes
-
-
-@pytest.mark.parametrize(
     ("entry", "minutes"),
     [
         (Entry(title="t", summary="A teaser of more than ten words, which says nothing about how long it is."), 0),
-        (Entry(title="t", summary="word " * 690), 3),
-        (Entry(title="t", summary="short", content="<p>word</p>" * 460), 2),
+        (Entry(title="t", summary="word " * 690), 4),
+        (Entry(title="t", summary="word " * 690, language="en-US"), 3),
+        (Entry(title="t", summary="short", content="<p>word</p>" * 460, language="es"), 2),
     ],
 )
 def test_reading_time_is_only_said_where_the_whole_text_is_there(entry, minutes):
@@ -209,6 +231,49 @@ def test_the_picture_is_the_first_that_fills_a_lead_else_the_first(pictures, con
     assert (picture.url if picture else None) == url
 
 
+@pytest.mark.parametrize(
+    ("image", "url", "size"),
+    [
+        (
+            'src="/s.jpg" width="300" height="200" srcset="/m.jpg 768w, /l.jpg 1200w, /x.jpg 4000w"',
+            "l.jpg",
+            (1200, 800),
+        ),
+        ('src="/s.jpg" width="300" height="200" srcset="/m.jpg 768w, /n.jpg 600w"', "m.jpg", (768, 512)),
+        ('src="/l.jpg" width="1024" height="576" srcset="/s.jpg 300w"', "l.jpg", (1024, 576)),
+        ('src="data:image/gif;base64,R0" data-src="/late.jpg" width="800" height="450"', "late.jpg", (800, 450)),
+        ('src="/d.jpg" width="800" height="450" srcset="/d2.jpg 2x"', "d.jpg", (800, 450)),
+        ('src="/o.jpg" width="800" height="450" srcset="nonsense, 12w, , w"', "o.jpg", (800, 450)),
+    ],
+)
+def test_of_the_sizes_of_a_picture_the_one_for_a_lead_is_taken(image, url, size):
+    picture = clean(Entry(title="t", base="https://a.example/", content=f"<img {image}>")).picture
+    assert (picture.url, (picture.width, picture.height)) == (f"https://a.example/{url}", size)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        (
+            Picture("https://a.example/tall.jpg", "", 800, 1200),
+            Picture("https://a.example/b.jpg", "", 800, 500),
+            "b.jpg",
+        ),
+        (Picture("https://a.example/a.webp", "", 800, 500), Picture("https://a.example/b.jpg", "", 800, 500), "b.jpg"),
+        (Picture("http://a.example/a.jpg", "", 800, 500), Picture("https://a.example/b.jpg", "", 800, 500), "b.jpg"),
+        (
+            Picture("https://a.example/tall.jpg", "", 800, 1200),
+            Picture("https://a.example/s.jpg", "", 90, 60),
+            "tall.jpg",
+        ),
+        (Picture("https://0.gravatar.com/avatar/1?s=96"), Picture("https://a.example/b.jpg"), "b.jpg"),
+    ],
+)
+def test_a_picture_that_can_be_a_lead_comes_before_one_that_can_not(first, second, taken):
+    picture = clean(Entry(title="t", pictures=(first, second))).picture
+    assert picture.url.endswith(taken)
+
+
 def test_what_is_said_of_one_picture_in_two_places_is_joined():
     picture = clean(
         Entry(
@@ -230,6 +295,10 @@ def test_what_is_said_of_one_picture_in_two_places_is_joined():
         ("ada@site.example", ""),
         ("<b>Ada</b> &amp; Tom", "Ada & Tom"),
         ("Ada (the elder)", "Ada (the elder)"),
+        ("@ada_o Ada Okoro", "Ada Okoro"),
+        ("webmaster", ""),
+        ("A. Ito, B. Ek, C. Roy, D. Lam", "A. Ito, B. Ek, C. Roy, D. Lam"),
+        ("A. Ito, B. Ek, C. Roy, D. Lam, E. Fox", "A. Ito, B. Ek, C. Roy et al."),
     ],
 )
 def test_an_author_is_a_name_without_an_address(written, name):
@@ -261,6 +330,18 @@ def test_topics_are_plain_once_each_and_at_most_twenty():
 )
 def test_a_language_is_a_tag_or_unknown(written, tag):
     assert language_tag(written) == tag
+
+
+def test_sound_and_film_have_no_reading_time():
+    assert clean(Entry(title="t", content="word " * 690, recorded=True)).minutes == 0
+
+
+def test_a_language_that_nobody_says_is_found_in_the_text_and_one_that_is_said_stands():
+    words = "Fieber ist ein Werkzeug, und wer es immer senkt, nimmt es dem Körper aus der Hand."
+    assert clean(Entry(title="Fieber", summary=words)).language == "de"
+    assert clean(Entry(title="Fieber", summary="Kurz.", content=f"<p>{words}</p>")).language == "de"
+    assert clean(Entry(title="Fieber", summary=words, language="de_AT")).language == "de-AT"
+    assert clean(Entry(title="Fieber", summary="38,5 °C")).language == ""
 
 
 @pytest.mark.parametrize(

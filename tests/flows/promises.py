@@ -6,6 +6,7 @@ A digest that may have come (it is on the wire, or in doubt) is left out of the 
 doubtful one is refused in the end, its articles are lost: only a doubt may cost anybody an article.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,7 @@ class Piece:
     topics: frozenset[str]
     known: bool
     hidden: bool = False
+    storm: bool = False
     pins: set[str] = field(default_factory=set)
 
 
@@ -31,12 +33,17 @@ class Beginning:
     """Where the articles of readers begin who were first due something together.
 
     `after`: the articles up to this one were before their time. `since`: of a cadence's first edition, the oldest date
-    that counts; `dated`: up to which article dates count, None while that edition is still to come.
+    that counts. `ends`: by edition that such readers were in, up to which article dates count; the first one decides.
     """
 
     after: int
     since: datetime | None = None
-    dated: int | None = None
+    ends: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def dated(self) -> int | None:
+        """None while their first edition is still to come."""
+        return self.ends[min(self.ends)] if self.ends else None
 
     def holds(self, piece: Piece, dated: int | None) -> bool:
         if self.since is None or piece.published is None or piece.published >= self.since:
@@ -135,8 +142,12 @@ class Promises:
     def __init__(self) -> None:
         self.pieces: dict[int, Piece] = {}
         self.readers: dict[str, Reader] = {}
-        self.marks: dict[str, int] = {}  # by cadence: how many articles there were at its last edition
-        self.firsts: dict[str, Beginning] = {}  # by cadence: of those who were due its first edition
+        # By cadence: how many articles there were at each edition that counts as the previous one of the next.
+        self.marks: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        # By cadence: its editions so far that were first ones, held back or not, and the oldest date that counted.
+        self.firsts: defaultdict[str, dict[int, datetime]] = defaultdict(dict)
+        self.beginnings: dict[tuple[str, datetime], Beginning] = {}
+        self.held: dict[int, tuple[str, set[int]]] = {}  # editions that wait for a word: cadence, what they show
 
     @property
     def newest(self) -> int:
@@ -158,13 +169,23 @@ class Promises:
 
     def shares(self, cadence: Cadence, due: datetime, names: Sequence[str]) -> dict[str, Share]:
         """What each of these readers must be offered in the edition that is planned now."""
-        if names and cadence.name not in self.marks:
-            self.firsts.setdefault(cadence.name, Beginning(0, cadence.previous_due(due)))
-        return {name: self._share(self.readers[name], cadence) for name in names}
+        return {name: self._share(self.readers[name], cadence, self._own(cadence, due)) for name in names}
 
-    def _share(self, reader: Reader, cadence: Cadence) -> Share:
-        mark = self.marks.get(cadence.name)
-        beginning = reader.beginning or (self.firsts[cadence.name] if mark is None else Beginning(mark))
+    def _mark(self, cadence: Cadence) -> int | None:
+        return max(self.marks[cadence.name].values(), default=None)
+
+    def _own(self, cadence: Cadence, due: datetime) -> Beginning:
+        """Where readers begin who were never due anything."""
+        mark = self._mark(cadence)
+        if mark is not None:
+            return Beginning(mark)
+        firsts = self.firsts[cadence.name]
+        since = firsts[min(firsts)] if firsts else cadence.previous_due(due)
+        return self.beginnings.setdefault((cadence.name, since), Beginning(0, since))
+
+    def _share(self, reader: Reader, cadence: Cadence, own: Beginning) -> Share:
+        mark = self._mark(cadence)
+        beginning = reader.beginning or own
         beside = reader.perhaps_come()
         stock = reader.owed if reader.beginning else range(beginning.after + 1, self.newest + 1)
         stock = frozenset(stock).difference(*(parcel.settles for parcel in beside))
@@ -193,32 +214,76 @@ class Promises:
         shares: Mapping[str, Share],
         edition: int,
         rows: Mapping[str, tuple[list[int], int]],
+        *,
+        due: datetime,
         tried: datetime,
+        held: bool,
     ) -> None:
         """An edition was made. `rows`: by reader what it shows, in order, and how many more it counts.
 
-        `tried`: until when it is tried itself, at most.
+        `tried`: until when it is tried itself, at most. `held`: it waits for a person's word.
         """
         served = {name for name, share in shares.items() if len(share.offered) >= cadence.min_articles}
         assert set(rows) == served, f"{cadence.name} {edition} is for {sorted(rows)}, not for {sorted(served)}"
-        mark = self.marks.get(cadence.name)
+        assert held == any(piece.storm for name in served for piece in shares[name].offered)
+        mark, own = self._mark(cadence), self._own(cadence, due)
         for name, share in shares.items():
-            reader, seqs = self.readers[name], [piece.seq for piece in share.offered]
-            if reader.beginning is None and seqs:
+            reader = self.readers[name]
+            if reader.beginning is None and share.offered:
                 reader.beginning, reader.owed = share.beginning, set(share.stock)
             if name in served:
-                shown, more = rows[name]
-                assert shown == seqs[: cadence.max_articles], f"{name} gets {shown} in {edition}, was due {seqs}"
-                assert len(shown) + more == len(seqs), f"{name} is told of {more} more in {edition}, was due {seqs}"
-                reader.parcels.append(Parcel(edition, frozenset(seqs), share.stock, share.beside))
-                for parcel in share.beside:
-                    if parcel.given and not parcel.ended:
-                        parcel.tried = tried
-                if mark is not None and share.beginning.dated is None:
-                    share.beginning.dated = mark
+                _give(reader, share, edition, *rows[name], cap=cadence.max_articles, tried=tried)
+                share.beginning.ends[edition] = self.newest if mark is None else mark
+        if own.since:
+            self.firsts[cadence.name][edition] = own.since
         if served or not any(share.offered for share in shares.values()):
-            first = self.firsts[cadence.name]
-            first.dated = self.newest if first.dated is None else first.dated
-            self.marks[cadence.name] = self.newest
-        for seq in {seq for shown, _ in rows.values() for seq in shown}:
-            self.pieces[seq].pins.discard(cadence.name)
+            if own.since:
+                own.ends[edition] = self.newest
+            self.marks[cadence.name][edition] = self.newest
+        shown = {seq for seqs, _ in rows.values() for seq in seqs}
+        if held:
+            self.held[edition] = (cadence.name, shown)
+        else:
+            self._unpin(cadence.name, shown)
+
+    def released(self, edition: int, hi: int) -> None:
+        """A held edition goes out. `hi`: the newest article it knew."""
+        self._judge(hi, known=False)
+        self._unpin(*self.held.pop(edition))
+
+    def refused(self, edition: int, hi: int, *, anew: bool) -> None:
+        """A held edition doesn't go out: it is made again, or the next one stands for it."""
+        self._judge(hi, known=True)
+        cadence, _ = self.held.pop(edition)
+        self.marks[cadence].pop(edition)
+        if anew or edition in self.firsts[cadence]:
+            for beginning in self.beginnings.values():
+                beginning.ends.pop(edition, None)
+        if anew:
+            self.firsts[cadence].pop(edition, None)
+        for reader in self.readers.values():
+            for parcel in [one for one in reader.parcels if one.edition == edition]:
+                assert not parcel.given
+                reader.parcels.remove(parcel)
+
+    def _judge(self, hi: int, *, known: bool) -> None:
+        for piece in self.pieces.values():
+            if piece.storm and piece.seq <= hi:
+                piece.storm, piece.known = False, piece.known or known
+
+    def _unpin(self, cadence: str, seqs: Iterable[int]) -> None:
+        for seq in seqs:
+            self.pieces[seq].pins.discard(cadence)
+
+
+def _give(
+    reader: Reader, share: Share, edition: int, shown: list[int], more: int, *, cap: int, tried: datetime
+) -> None:
+    """The reader's part of an edition must be exactly what they are owed."""
+    seqs = [piece.seq for piece in share.offered]
+    assert shown == seqs[:cap], f"{reader.name} gets {shown} in {edition}, was due {seqs}"
+    assert len(shown) + more == len(seqs), f"{reader.name} is told of {more} more in {edition}, was due {seqs}"
+    reader.parcels.append(Parcel(edition, frozenset(seqs), share.stock, share.beside))
+    for parcel in share.beside:
+        if parcel.given and not parcel.ended:
+            parcel.tried = tried

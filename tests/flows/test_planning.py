@@ -10,14 +10,14 @@ from sqlalchemy import select, update
 
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
-from mailer.flows import editing
+from mailer.flows import editing, releasing
 from mailer.flows.planning import look_ahead, plan
 from mailer.flows.planning.composing import Issue
 from mailer.store import articles as article_store
 from mailer.store import editions as edition_store
 from mailer.store import plans, watermarks
 from mailer.store.database import Database
-from mailer.store.tables import deliveries, subscribers
+from mailer.store.tables import articles, deliveries, subscribers
 from tests.stories import (
     DAY,
     KEY,
@@ -243,6 +243,17 @@ async def test_first_editions_that_go_back_to_the_same_instant_are_told_apart(da
     assert daily - weekly == timedelta(milliseconds=1)
     await publish(database, "late", published=MONDAY - 20 * DAY)
     assert set((await issue(database, "weekly", MONDAY + WEEK))["wes"]) == {"x", "a", "late"}
+
+
+async def test_a_first_edition_that_was_refused_has_no_watermark(database):
+    await publish(database, "a")
+    await database.write(lambda c: c.execute(update(articles).values(storm=True)).rowcount)
+    await join(database, "ann")
+    edition = (await make_edition(database)).edition
+    assert (edition.state, edition.hi) == ("held", 1)
+    await releasing.skip(database, edition.id, now=MONDAY, anew=False)
+    assert await database.read(edition_store.first_watermarks) == {}
+    assert list((await database.read(edition_store.first_sinces)).values()) == ["weekly"]
 
 
 async def test_who_was_held_back_with_a_first_edition_gets_what_comes_backdated_at_another_pace(database):

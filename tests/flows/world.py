@@ -13,11 +13,13 @@ from sqlalchemy import Row, bindparam, delete, select, update
 
 from mailer.core.message import Mail
 from mailer.core.subscription import State
-from mailer.flows import editing, subscribing
+from mailer.flows import editing, releasing, subscribing
 from mailer.store import articles as article_store
+from mailer.store import editions as edition_store
 from mailer.store import outbox, recovery
 from mailer.store.database import Database
-from mailer.store.tables import deliveries, subscribers, suppressions, variants
+from mailer.store.editions import Edition
+from mailer.store.tables import articles, deliveries, subscribers, suppressions, variants
 from tests.flows.plain import PLAIN
 from tests.flows.promises import Piece, Promises, Reader
 from tests.flows.scripted import (
@@ -83,6 +85,27 @@ class World:
             if self.chance.random() < 0.1:
                 await self._hide(seq, hidden=True)
 
+    async def storm(self, count: int) -> None:
+        """A feed changes the ids of its articles: they look new, and nobody has said whether they are."""
+        for _ in range(count):
+            await self.publish()
+            piece = self.promises.pieces[self.promises.newest]
+            await self.database.write(
+                lambda c, seq=piece.seq: c.execute(update(articles).where(articles.c.seq == seq).values(storm=True))
+            )
+            piece.storm = True
+
+    async def judge(self) -> None:
+        """The operator lets a held edition go, or refuses it."""
+        held = await self._held()
+        if held and self.chance.random() < 0.4:
+            await self._release(self.chance.choice(held))
+        elif held:
+            edition, anew = self.chance.choice(held), self.chance.random() < 0.5
+            await self._note_states()
+            await releasing.skip(self.database, edition.id, now=self.clock.now, anew=anew)
+            self.promises.refused(edition.id, edition.hi, anew=anew)
+
     async def edit(self) -> None:
         """The source changes an article: its title, its topics, its date."""
         if piece := self._recent():
@@ -117,10 +140,15 @@ class World:
         await join(self.database, name, pace=pace, topics=topics)
 
     async def change_pace(self, pace: str) -> None:
-        """Mostly of a reader to whom something is on its way: it must not come beside what the new pace brings."""
-        waiting = [name for name, until in self.down.items() if until > self.clock.now]
-        waiting = waiting or [name for name, reader in self.promises.readers.items() if reader.parcels]
-        await self._change(State.ACTIVE, waiting if self.chance.random() < 0.7 else (), cadence=pace)
+        """Mostly of a reader to whom something is on its way, or who was due something and had nothing yet."""
+        readers = self.promises.readers.values()
+        trouble = [
+            [name for name, until in self.down.items() if until > self.clock.now],
+            [reader.name for reader in readers if reader.parcels],
+            [reader.name for reader in readers if reader.beginning and not reader.had],
+            [],
+        ]
+        await self._change(State.ACTIVE, self.chance.choice(trouble), cadence=pace)
 
     async def change_topics(self) -> None:
         topics = self.chance.choice(INTERESTS)
@@ -163,12 +191,20 @@ class World:
             assert planned.edition is not None or not names
             return
         rows = await self.database.read(_contents, planned.edition.id)
-        self.promises.planned(rhythm, shares, planned.edition.id, rows, self.clock.now + self.max_age)
+        self.promises.planned(
+            rhythm,
+            shares,
+            planned.edition.id,
+            rows,
+            due=planned.due,
+            tried=self.clock.now + self.max_age,
+            held=planned.edition.state == "held",
+        )
         await self._note_states()
 
     async def send(self) -> None:
         relay = ScriptedRelay(self._answer)
-        await send(self.database, relay, self.clock)
+        await send(self.database, relay, self.clock, connections=1)  # or a seed would not play the same again
         self.copies.update(message_id(mail) for mail in relay.taken)
 
     async def die(self) -> None:
@@ -213,6 +249,8 @@ class World:
             self.clock.now = (self.clock.now + timedelta(days=31)).replace(hour=7, minute=30)
             for pace in PACES:
                 await self.plan(pace)
+            for edition in await self._held():
+                await self._release(edition)
             for _ in range(3):
                 await self.send()
                 self.clock.move(minutes=45)
@@ -237,6 +275,23 @@ class World:
         self.happened["two copies"] = sum(count > 1 for count in self.copies.values())
 
     # How
+
+    async def _held(self) -> Sequence[Edition]:
+        """Editions that still wait for a word. A later one may stand for all of them meanwhile."""
+        found = await self.database.read(edition_store.held)
+        assert {edition.id for edition in found} <= set(self.promises.held)
+        return found
+
+    async def _release(self, edition: Edition) -> None:
+        await self._note_states()
+        await releasing.release(
+            self.database,
+            edition.id,
+            now=self.clock.now,
+            max_age=self.max_age,
+            next_due=lambda name: CADENCES[name].next_due(self.clock.now),
+        )
+        self.promises.released(edition.id, edition.hi)
 
     def _date(self) -> datetime | None:
         days = self.chance.choice([-400, -40, -8, -3, -0.5, 0, 0, 0, 5, 400])

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_database_of_the_first_version_keeps_what_it_has(tmp_path):
         "INSERT INTO feeds (url, title, removed, taken, etag, last_modified, problem) "
         "VALUES ('https://x.example/feed', 'X', 0, 1, '', '', '')",
         "INSERT INTO articles (seq, origin, guid, title, link, summary, author, topics, language, minutes, hidden, "
-        "known, pins) VALUES (1, 'feed:1', 'g', 'T', '', '', '', '[]', '', 0, 0, 0, '[]')",
+        "known, pins) VALUES (1, 'feed:1', 'g', 'T', 'https://www.x.example/t/', '', '', '[]', '', 0, 0, 0, '[]')",
         "INSERT INTO editions (cadence, period, state, reason, due_at, planned_at, planned, nonce, key_id) "
         "VALUES ('daily', '2026-11-23', 'done', '', 0, 0, 0, '', '')",
         "INSERT INTO variants (edition_id, lo, since, language, articles, more, subject, content) "
@@ -124,6 +125,8 @@ def test_a_database_of_the_first_version_keeps_what_it_has(tmp_path):
         [feed] = asyncio.run(database.read(feeds.every))
         [article] = asyncio.run(database.read(articles.latest, 10))
         [edition] = asyncio.run(database.read(editions.latest, 10))
+        again = replace(article.draft, guid="of another feed", link="http://x.example/t?utm_source=rss")
+        assert asyncio.run(database.write(articles.take_in, "feed:2", [(again, False)])) == (0, 0)
     assert (feed.title, article.draft.title, edition.period, edition.findings) == ("X", "T", "2026-11-23", ())
     assert edition.since == to_moment(5000)  # of a cadence's first edition, where only its variants had it
 

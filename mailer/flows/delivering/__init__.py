@@ -19,6 +19,7 @@ from mailer.flows.delivering.report import Report, Unreached
 from mailer.flows.delivering.supply import Run, Supply
 from mailer.store import recovery, watermarks
 from mailer.store.database import Database
+from mailer.templating import Press
 
 __all__ = ["Carrier", "Opener", "Report", "Run", "Unreached", "drain", "the_one_sender"]
 
@@ -56,6 +57,7 @@ async def drain(
     *,
     run: Run,
     stationery: Stationery,
+    press: Press | None = None,
     options: DeliveryOptions,
     connections: int,
     clock: Callable[[], datetime],
@@ -68,9 +70,10 @@ async def drain(
     """Send what is due and end. `report` is filled as it goes.
 
     `clock`: the time, ticking. `chance`: 0 to 1. `fingerprint`: an address's keyed hash, kept of a dead one.
-    `stop`: set it, and every connection ends after its message. `turn`: holds the sender's lock while there is work
-    (`the_one_sender`); while the run only waits for a retry, others may send. Raises StoreError where permits or
-    results can't be committed: nothing is sent any more by then.
+    `press`: renders the mails of a theme that asks who reads. `stop`: set it, and every connection ends after its
+    message. `turn`: holds the sender's lock while there is work (`the_one_sender`); while the run only waits for a
+    retry, others may send. Raises StoreError where permits or results can't be committed: nothing is sent any more by
+    then.
     """
     left = run.limit
     while True:
@@ -89,6 +92,7 @@ async def drain(
                 supply=supply,
                 permits=Permits(database, epoch, clock),
                 stationery=stationery,
+                press=press or Press(),
                 options=options,
                 clock=clock,
                 chance=chance,

@@ -1,7 +1,7 @@
 """The connections of a run: take a delivery, get its permit, send it, hand its result to the next permit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -17,16 +17,19 @@ from mailer.core.delivery import (
     backoff,
     judge,
 )
+from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
-from mailer.errors import InputError, MailerError
+from mailer.core.subscription import Subscriber
+from mailer.errors import InputError, MailerError, Refused, TemplateError
 from mailer.flows.delivering.line import Carrier, Line
 from mailer.flows.delivering.permits import Permits
 from mailer.flows.delivering.report import Report, Unreached
 from mailer.flows.delivering.supply import Supply
-from mailer.store import editions, outbox
+from mailer.store import editions, outbox, subscribers
 from mailer.store.database import Database
 from mailer.store.outbox import Result
+from mailer.templating import Press
 
 KEPT = 16
 """Compiled variants held in memory. Claims come in order of variants, so few are needed."""
@@ -49,13 +52,15 @@ class Crew:
     supply: Supply
     permits: Permits
     stationery: Stationery
+    press: Press
     options: DeliveryOptions
     clock: Callable[[], datetime]
     chance: Callable[[], float]
     fingerprint: Callable[[str], str]
     stop: asyncio.Event
     report: Report
-    _compiled: dict[int, Compiled] = field(default_factory=dict)
+    _contents: dict[int, Compiled | Live] = field(default_factory=dict)
+    _known: dict[int, Subscriber] = field(default_factory=dict)
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
     _error: MailerError | None = None
 
@@ -96,21 +101,40 @@ class Crew:
             self.report.miss(item.delivery, Unreached(item.address, item.state, _LAPSED[item.state], None))
         wanted = {item.variant for item in batch}
         for variant in sorted(wanted):
-            await self.load(variant)
-        spare = [known for known in self._compiled if known not in wanted]
+            await self._load(variant)
+        spare = [known for known in self._contents if known not in wanted]
         for variant in spare[: max(0, len(spare) - KEPT)]:
-            del self._compiled[variant]
+            del self._contents[variant]
+        await self._meet(batch)
         self.supply.stock(batch)
         return bool(batch)
 
-    async def load(self, variant: int) -> None:
-        """Have a variant at hand. One that was put back may have had to make room meanwhile."""
-        if variant not in self._compiled:
-            self._compiled[variant] = Compiled.unpack(await self.database.read(editions.content_of, variant))
+    async def ready(self, item: Claimed) -> None:
+        """Have its variant and its reader at hand. One that was put back may have had to make room meanwhile."""
+        await self._load(item.variant)
+        await self._meet([item])
+
+    async def _load(self, variant: int) -> None:
+        if variant not in self._contents:
+            self._contents[variant] = unpack(await self.database.read(editions.content_of, variant))
+
+    async def _meet(self, batch: Sequence[Claimed]) -> None:
+        """Who reads live mails. Those of compiled ones are never asked for."""
+        wanted = [item.subscriber for item in batch if isinstance(self._contents[item.variant], Live)]
+        unknown = [reader for reader in wanted if reader and reader not in self._known]
+        if unknown:
+            self._known |= await self.database.read(subscribers.by_id, unknown)
 
     def write(self, item: Claimed) -> Mail:
         """Its message; call it before anything else is awaited, while its variant is certainly loaded."""
-        return self.stationery.write(item, self._compiled[item.variant])
+        content = self._contents[item.variant]
+        if isinstance(content, Compiled):
+            return self.stationery.write(item, content)
+        started = monotonic()
+        try:
+            return self.press.write(self.stationery, item, content, self._known.pop(item.subscriber, None))
+        finally:
+            self.report.note_rendering(monotonic() - started)
 
     async def fail_render(self, item: Claimed, error: Exception) -> None:
         """Its message can't be built: that one reader's, and nobody else's trouble."""
@@ -157,10 +181,10 @@ class _Worker:
 
     async def run(self) -> None:
         while (item := await self._next()) is not None:
-            await self.crew.load(item.variant)
+            await self.crew.ready(item)
             try:
                 mail = self.crew.write(item)
-            except (InputError, KeyError, ValueError) as error:
+            except (InputError, TemplateError, Refused, KeyError, ValueError) as error:
                 await self.crew.fail_render(item, error)
                 continue
             if not await self._connect():

@@ -25,7 +25,7 @@ class Report:
     """How a run goes, filled while it goes. `down`: why the relay counts as down, '' where it works.
 
     `outcomes`: how often each state was reached. `unreached`: by delivery; `unnamed`: how many more. `finished`:
-    editions that are done now.
+    editions that are done now. `rendered`: mails that were rendered for their reader, in `rendering` seconds.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -35,6 +35,8 @@ class Report:
     down_since: datetime | None = None
     stopped: bool = False
     finished: list[int] = field(default_factory=list)
+    rendered: int = 0
+    rendering: float = 0.0
 
     @property
     def sent(self) -> int:
@@ -56,3 +58,8 @@ class Report:
             self.unreached[delivery] = who
         else:
             self.unnamed += 1
+
+    def note_rendering(self, seconds: float) -> None:
+        """Count a mail that was rendered for its reader."""
+        self.rendered += 1
+        self.rendering += seconds

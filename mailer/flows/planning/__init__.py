@@ -2,23 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import HoldReason
+from mailer.core.personal import Stationery
 from mailer.core.selection import Arrangement
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
-from mailer.flows.planning.composing import Composer, Issue, compose
-from mailer.flows.planning.preview import Preview, preview, queue_test_copy
+from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
+from mailer.flows.planning.gate import Gate
+from mailer.flows.planning.preview import Cost, Preview, preview, queue_test_copy
 from mailer.flows.planning.prospect import Prospect, coming, look_ahead
-from mailer.flows.planning.specimens import Specimen, frozen_specimens, specimens
+from mailer.flows.planning.specimens import Specimen, frozen_specimens, sample_claim, specimens
 from mailer.store import plans
 from mailer.store.database import Database
 from mailer.store.editions import Edition
 
 __all__ = [
     "Composer",
+    "Cost",
     "Planned",
     "Preview",
     "Prospect",
@@ -56,10 +59,12 @@ async def plan(
     keys: Sequence[str],
     draw: Callable[[], str],
     max_age: timedelta,
+    lint_holds: bool = False,
 ) -> Planned:
     """Make the edition that is due, unless it is made already. Raises TemplateError, StoreError.
 
-    `keys`: the last signs. `draw`: 32 hexadecimal digits that nobody could foresee.
+    `keys`: the last signs. `draw`: 32 hexadecimal digits that nobody could foresee. `lint_holds`: whether an edition
+    with an error in one of its mails is held.
     """
     for _ in range(_TRIES):
         prospect = await look_ahead(database, cadence, now=now, composer=composer)
@@ -69,7 +74,7 @@ async def plan(
             return Planned(prospect.made, False, *outcome)
         if not arrangement.shares:
             return Planned(None, False, *outcome)
-        intent = _intent(prospect, arrangement, now, composer, keys, draw(), max_age)
+        intent = _intent(prospect, arrangement, now, composer, keys, draw(), max_age, Gate(lint_holds))
         try:
             made = await database.write(plans.write, intent)
         except plans.Outdated:
@@ -88,13 +93,17 @@ def _intent(
     keys: Sequence[str],
     nonce: str,
     max_age: timedelta,
+    gate: Gate,
 ) -> plans.Plan:
     """Everything that is frozen with the edition."""
     issue = Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro)
+    stationery = Stationery(sender=composer.site.from_address, keys=keys, zone=UTC, today=now.date())
+    frozen = []
     # One at a time, and only what is kept of it: 500 variants would be a lot of HTML.
-    frozen = tuple(
-        compose(composer, batch, issue, number=number).variant() for number, batch in enumerate(arrangement.batches)
-    )
+    for number, batch in enumerate(arrangement.batches):
+        composed = compose(composer, batch, issue, number=number)
+        gate.look_at(PRESS.write(stationery, sample_claim(None, nonce, keys, now), composed.content))
+        frozen.append(composed.variant())
     storm = any(batch.pick.doubtful for batch in arrangement.batches)
     return plans.Plan(
         cadence=prospect.cadence.name,
@@ -108,9 +117,10 @@ def _intent(
         since=arrangement.since,
         nonce=nonce,
         key_id=key_id(keys[-1]),
-        variants=frozen,
+        variants=tuple(frozen),
         shares=arrangement.shares,
         intro=prospect.intro,
-        held=HoldReason.GUID_STORM if storm else "",
+        findings=gate.findings,
+        held=HoldReason.GUID_STORM if storm else gate.verdict,
         draft=prospect.draft.changed_at if prospect.draft else None,
     )

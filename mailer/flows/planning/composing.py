@@ -7,21 +7,26 @@ from typing import Self
 
 from mailer.core.cadence import Cadence
 from mailer.core.digest import Digest, Site, headers_of
-from mailer.core.message import Compiled, compile_mail
+from mailer.core.live import Live
+from mailer.core.message import Compiled, Headers, compile_mail
 from mailer.core.selection import Batch
 from mailer.core.size import LARGEST, WARNING, octets
 from mailer.core.subscription import mail_language
 from mailer.store.editions import Variant
-from mailer.templating import Rendered, Templates
+from mailer.templating import Press, Rendered, Templates
+
+PRESS = Press()
+"""Copies to look at come off it, as those that are sent come off the sender's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What every mail is made from, besides its articles. `topics`: id to name."""
+    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most."""
 
     site: Site
     topics: Mapping[str, str]
     templates: Templates
+    related: int = 0
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
@@ -58,11 +63,12 @@ class Composed:
     """A finished variant, as people see it and as it is sent.
 
     `batch`: its articles, those left out to keep it short counted in `more`. `size`: octets of the HTML part in a
-    reader's copy. `dropped`: how many articles were left out for that.
+    reader's copy. `dropped`: how many articles were left out for that. `content`: what copies are made from; of a live
+    mail, `rendered` and `size` are a sample reader's.
     """
 
     rendered: Rendered
-    compiled: Compiled
+    content: Compiled | Live
     batch: Batch
     size: int = 0
     dropped: int = 0
@@ -89,7 +95,7 @@ class Composed:
             articles=tuple(article.seq for article in pick.articles),
             more=pick.more,
             subject=self.rendered.subject,
-            content=self.compiled.pack(),
+            content=self.content.pack(),
             related=tuple(article.seq for article in self.batch.related),
         )
 
@@ -114,18 +120,34 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         subject=issue.subject,
     )
     digest, rendered = _fitting(composer.templates, digest, mark)
-    compiled = compile_mail(
-        headers=replace(headers_of(digest), feedback=(issue.period, issue.cadence, "test" if test else "digest")),
-        subject=f"[Test] {rendered.subject}" if test else rendered.subject,
-        html=rendered.html,
-        text=rendered.text,
+    content = _content(
+        rendered,
+        replace(headers_of(digest), feedback=(issue.period, issue.cadence, "test" if test else "digest")),
+        prefix="[Test] " if test else "",
         mark=mark,
         date=issue.date,
         boundary=f"{issue.nonce[8:32]}.{number}",
     )
     shown = replace(batch, pick=replace(batch.pick, articles=digest.articles, more=digest.more), related=digest.related)
     dropped = len(batch.pick.articles) - len(digest.articles)
-    return Composed(rendered, compiled, shown, octets(rendered.html, mark), dropped)
+    return Composed(rendered, content, shown, octets(rendered.html, mark), dropped)
+
+
+def _content(
+    rendered: Rendered, headers: Headers, *, prefix: str, mark: str, date: datetime, boundary: str
+) -> Compiled | Live:
+    """What the copies of a rendered mail are made from."""
+    if rendered.stencil is not None:
+        return Live(rendered.stencil, headers, date, boundary, prefix)
+    return compile_mail(
+        headers=headers,
+        subject=prefix + rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        mark=mark,
+        date=date,
+        boundary=boundary,
+    )
 
 
 def _fitting(templates: Templates, digest: Digest, mark: str) -> tuple[Digest, Rendered]:

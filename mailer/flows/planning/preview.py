@@ -3,16 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from sqlalchemy import Connection
 
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import Claimed
+from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
 from mailer.core.selection import Batch, Pick, Window
+from mailer.core.subscription import Subscriber
 from mailer.errors import InputError, NotFound
-from mailer.flows.planning.composing import Composer, Issue, compose
+from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.prospect import EVERYONE, Prospect, look_ahead
 from mailer.flows.planning.specimens import sample_claim, specimen_claim
 from mailer.store import articles, editions, outbox, stats, subscribers
@@ -24,8 +27,19 @@ TEST_AGE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds for one reader's copy: `rendered` for them, and `filled_in`, were the mail the same for all."""
+
+    rendered: float
+    filled_in: float
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes."""
+    """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes.
+
+    `cost`: of a reader's copy, where the theme asks who reads; then `subject` is a sample reader's.
+    """
 
     mail: Mail
     subject: str
@@ -33,6 +47,7 @@ class Preview:
     more: int
     period: str
     frozen: bool
+    cost: Cost | None = None
 
 
 async def preview(
@@ -58,15 +73,33 @@ async def preview(
         found = await database.read(_frozen, prospect.made, reader)
         if found is not None:
             variant, claimed = found
-            mail = stationery.write(claimed, Compiled.unpack(variant.content))
-            return Preview(mail, variant.subject, len(variant.articles), variant.more, prospect.period, frozen=True)
+            content = unpack(variant.content)
+            mail = PRESS.write(stationery, claimed, content, known)
+            return Preview(
+                mail,
+                variant.subject,
+                len(variant.articles),
+                variant.more,
+                prospect.period,
+                frozen=True,
+                cost=_cost(stationery, claimed, content, known),
+            )
     batch = await _batch(database, prospect, composer, now, reader)
     if batch is None:
         return None
     composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro))
-    mail = stationery.write(sample_claim(known, nonce, keys, now), composed.compiled)
+    claim = sample_claim(known, nonce, keys, now)
+    mail = PRESS.write(stationery, claim, composed.content, known)
     pick = batch.pick
-    return Preview(mail, composed.rendered.subject, len(pick.articles), pick.more, prospect.period, frozen=False)
+    return Preview(
+        mail,
+        composed.rendered.subject,
+        len(pick.articles),
+        pick.more,
+        prospect.period,
+        frozen=False,
+        cost=_cost(stationery, claim, composed.content, known),
+    )
 
 
 async def queue_test_copy(
@@ -134,3 +167,23 @@ def _frozen(connection: Connection, edition: Edition, reader: str | None) -> tup
     readers = stats.readers_by_variant(connection, edition.id)
     variant = max(kept.values(), key=lambda item: readers.get(item.id, 0))
     return variant, specimen_claim(None, edition.nonce, edition.key_id, edition.planned_at, variant.id)
+
+
+def _cost(stationery: Stationery, item: Claimed, content: Compiled | Live, known: Subscriber | None) -> Cost | None:
+    """Measured on the spot, for this theme on this machine. None where all readers get the same."""
+    if not isinstance(content, Live):
+        return None
+    same = PRESS.compile(content, stationery.reader(item, known, content))
+    return Cost(
+        _quickest(lambda: PRESS.write(stationery, item, content, known)),
+        _quickest(lambda: stationery.write(item, same)),
+    )
+
+
+def _quickest(work: Callable[[], object], rounds: int = 5) -> float:
+    found = []
+    for _ in range(rounds):
+        started = perf_counter()
+        work()
+        found.append(perf_counter() - started)
+    return min(found)

@@ -10,6 +10,7 @@ from mailer.core.article import Article
 from mailer.core.cadence import Cadence
 from mailer.core.selection import Arrangement, Group, arrange, first_since, own_window
 from mailer.flows.planning.composing import Composer
+from mailer.flows.planning.relating import relate
 from mailer.store import articles, drafts, editions, plans
 from mailer.store.database import Database
 from mailer.store.drafts import EditionDraft
@@ -74,7 +75,7 @@ async def look_ahead(
     found = await database.read(_survey, cadence, period, now, reader, instead)
     arrangement = None
     if found.made is None or reader is not None:
-        arrangement = _arranged(found, cadence, due, composer)
+        arrangement = await relate(database, _arranged(found, cadence, due, composer), composer.related)
     return Prospect(cadence, due, period, cadence.next_due(now), found.made, arrangement, found.draft)
 
 

@@ -7,11 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mailer.core.delivery import Claimed
-from mailer.core.message import Compiled, Mail
+from mailer.core.live import Live, unpack
+from mailer.core.message import Mail
 from mailer.core.personal import Stationery
 from mailer.core.subscription import Subscriber
 from mailer.core.tokens import key_id
-from mailer.flows.planning.composing import Composer, Issue, compose
+from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.prospect import Prospect
 from mailer.store import editions, stats
 from mailer.store.editions import Edition
@@ -22,7 +23,10 @@ SAMPLE = "reader@example.com"
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """One variant of an edition as a reader of it gets it. `mail`: its bytes for a sample reader."""
+    """One variant of an edition as a reader of it gets it. `mail`: its bytes for a sample reader.
+
+    `live`: each reader's copy is rendered for them.
+    """
 
     readers: int
     language: str
@@ -30,6 +34,7 @@ class Specimen:
     articles: int
     more: int
     mail: Mail
+    live: bool = False
 
 
 def specimens(
@@ -50,7 +55,8 @@ def specimens(
             subject=composed.rendered.subject,
             articles=len(pick.articles),
             more=pick.more,
-            mail=stationery.write(sample, composed.compiled),
+            mail=PRESS.write(stationery, sample, composed.content),
+            live=isinstance(composed.content, Live),
         )
 
 
@@ -58,6 +64,7 @@ def frozen_specimens(connection: Connection, edition: Edition, stationery: Stati
     """Every variant of an edition that is made, as it goes out."""
     readers = stats.readers_by_variant(connection, edition.id)
     for variant in editions.variants_of(connection, edition.id):
+        content = unpack(variant.content)
         sample = specimen_claim(None, edition.nonce, edition.key_id, edition.planned_at, variant.id)
         yield Specimen(
             readers=readers.get(variant.id, 0),
@@ -65,7 +72,8 @@ def frozen_specimens(connection: Connection, edition: Edition, stationery: Stati
             subject=variant.subject,
             articles=len(variant.articles),
             more=variant.more,
-            mail=stationery.write(sample, Compiled.unpack(variant.content)),
+            mail=PRESS.write(stationery, sample, content),
+            live=isinstance(content, Live),
         )
 
 
