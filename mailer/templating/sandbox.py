@@ -178,9 +178,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return str(super()._generate(bounded, name, filename, defer_init))
 
 
-def names_of(value: Any) -> frozenset[str]:
+def names_of(value: object) -> frozenset[str]:
     """What a template may ask a value for."""
-    return _names_of_type(type(value))
+    kind: Any = type(value)
+    return _names_of_type(kind)
 
 
 @cache
