@@ -6,13 +6,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench messages lock clean
+.PHONY: demo test test-mail check bench messages lock clean
 
 demo: $(READY)
 	@$(BIN)/mailer demo
 
 test: $(READY)
 	@$(BIN)/python -m pytest -q
+	@$(MAKE) --no-print-directory test-mail
+
+# The mails in a browser, and before outside judges: in a run of its own, since it takes minutes and needs more.
+test-mail: $(READY)
+	@sh tests/appearance/install.sh "$(CURDIR)/$(BIN)"
+	@$(BIN)/python -m pytest -q tests/appearance
 
 check: $(READY)
 	@$(BIN)/ruff check .
@@ -44,4 +50,4 @@ $(READY): pyproject.toml requirements.lock
 	@touch $(READY)
 
 clean:
-	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/appearance/node_modules

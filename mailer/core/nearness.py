@@ -6,7 +6,8 @@ Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, §3.5 
 asked article scores against itself, so that it says which part of its story is told again, whatever its length and the
 number of articles. A topic in common raises it, the more the rarer the topic; topics of which none is shared lower it.
 A topic alone makes nothing near, because labels like 'News' tie anything to anything. Only words of the asked articles
-are indexed, and what a tenth of all articles say is left out, so that 50,000 articles take little time and memory.
+are indexed, and what a tenth of all articles say is left out (on a small site what half of them say), so that 50,000
+articles take little time and memory.
 """
 
 from array import array
@@ -24,7 +25,7 @@ from mailer.core.terms import terms_of, terms_of_word, words_of
 _K1, _B = 1.2, 0.5  # how soon a word is said often enough, and how much a text's length counts
 _SUMMARY, _TITLE = 1, 2  # a word counts as said so often; also the bits of where it stands
 _SHARED_TOPIC, _NO_SHARED_TOPIC = 0.6, 0.8
-_COMMON, _FEW = 0.1, 100  # of fewer articles than that, nothing can be said to be common
+_COMMON, _COMMON_OF_FEW, _FEW = 0.1, 0.5, 100  # of fewer articles than that, only what every second says is common
 
 
 class Candidate(NamedTuple):
@@ -126,7 +127,7 @@ class Index:
     def _shared_words(self, one: _Asked, least: float) -> list[tuple[int, float]]:
         """(the candidate's number, which part of the asked article's words it has, by weight) from `least` on."""
         count, lengths, said = len(self._candidates), self._lengths, self._weights
-        most = count if count < _FEW else count * _COMMON
+        most = count * (_COMMON_OF_FEW if count < _FEW else _COMMON)
         shared: defaultdict[int, float] = defaultdict(float)
         own = 0.0
         for term, bits in one.terms.items():

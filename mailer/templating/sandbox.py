@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from functools import wraps
+from functools import cache, wraps
 from itertools import islice
 from typing import Any
 
@@ -66,6 +66,7 @@ _GLOBALS = frozenset({"cycler", "dict", "joiner", "namespace", "range"})
 _JINJAS_OWN = (LoopContext, Macro, TemplateReference, BlockReference, Namespace, Cycler, Joiner, TemplateModule)
 _ODD_PLACE = re.compile(r"(?<!%)(?:%%)*%(?!%|\(\w+\)s)")
 _BITS = 64
+_AT_ONCE = 256  # pieces looked at together
 _PIECE = 64  # characters made for one step
 
 
@@ -146,9 +147,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Fields of what is shown, and methods on the list."""
-        if isinstance(obj, _JINJAS_OWN):
-            return bool(super().is_safe_attribute(obj, attr, value))
-        return attr in names_of(obj)
+        return attr in names_of(obj) or (
+            isinstance(obj, _JINJAS_OWN) and bool(super().is_safe_attribute(obj, attr, value))
+        )
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
         """Refused when it is used."""
@@ -162,10 +163,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def concat(self, pieces: Iterable[str]) -> str:
         """A part, a block or a macro's words, as long as that is not without end."""
-        found, length = [], 0
-        for piece in pieces:
-            found.append(piece)
-            length += len(piece)
+        left, found, length = iter(pieces), [""], 0
+        while part := list(islice(left, _AT_ONCE)):
+            found += part
+            length += sum(map(len, part))
             if length > LONGEST:
                 raise SecurityError(f"it writes more than {LONGEST:,} characters")
         return "".join(found)
@@ -179,13 +180,19 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 def names_of(value: object) -> frozenset[str]:
     """What a template may ask a value for."""
-    if isinstance(value, Words):
+    kind: Any = type(value)
+    return _names_of_type(kind)
+
+
+@cache
+def _names_of_type(kind: type) -> frozenset[str]:
+    if kind is Words:
         methods = {name for name in vars(Words) if not name.startswith("_")}
         return frozenset(methods - {"catalogue"})
-    if is_dataclass(value) and not isinstance(value, type):
-        found = {name for kind in type(value).__mro__ for name, own in vars(kind).items() if isinstance(own, property)}
-        return frozenset(found | {field.name for field in fields(value)})
-    return next((names for kind, names in METHODS if isinstance(value, kind)), frozenset())
+    if is_dataclass(kind):
+        found = {name for base in kind.__mro__ for name, own in vars(base).items() if isinstance(own, property)}
+        return frozenset(found | {field.name for field in fields(kind)})
+    return next((names for base, names in METHODS if issubclass(kind, base)), frozenset())
 
 
 def check_places(sentence: str, values: Mapping[str, object]) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 
-from tests.appearance.looks import start
+from tests.appearance.looks import Window, start
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, start(playwright) as opened:
-        yield opened
+def window() -> Iterator[Window]:
+    with sync_playwright() as playwright, start(playwright) as browser:
+        yield Window(browser)

@@ -4,8 +4,7 @@ import base64
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Playwright, Route
 
 from mailer.demo.pictures import draw
-from tests.appearance.mails import Sample
 
 HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -21,7 +19,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run", "--font-render-hinting=none"),
 )
-FORCED = 3.0  # what a mail program's own recolouring must leave of contrast, as its pixels show it
+PAINTED = 3.0  # contrast that pixels must show: thin letters never reach their own colour
 STYLE = re.compile(r"<style\b.*?</style>", re.DOTALL)
 SCHEME = re.compile(r'<meta name="(supported-)?color-schemes?"[^>]*>')
 FRAME = re.compile(r'<div [^>]*role="article".*</div>', re.DOTALL)
@@ -85,6 +83,8 @@ LOOKS = {
     "inverted": Look(width=375, scale=2, change=inverted, forced="inverted"),
 }
 
+BLANK = Look(width=1)
+
 
 def chromium_path(playwright: Playwright) -> str:
     """The browser: MAILER_CHROMIUM, else one on the path, else playwright's own. Raises FileNotFoundError."""
@@ -100,65 +100,59 @@ def start(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=chromium_path(playwright), args=list(FLAGS))
 
 
-@contextmanager
-def opened(browser: Browser, html: str, look: Look) -> Iterator[Page]:
-    """The mail in a fresh page. Nothing is asked of the network: pictures are drawn here, all else is refused."""
-    context = browser.new_context(
-        viewport={"width": look.width, "height": 800},
-        device_scale_factor=look.scale,
-        color_scheme="dark" if look.dark else "light",
-    )
-    context.route("**/*", lambda route: _answer(route, images=look.images))
-    page = context.new_page()
-    if look.forced == "darkened":
-        context.new_cdp_session(page).send("Emulation.setAutoDarkModeOverride", {"enabled": True})
-    page.set_content(look.change(html), wait_until="load")
-    try:
-        yield page
-    finally:
-        context.close()
+class Window:
+    """Chromium, with one page for each look that is asked for: opening a page takes longer than showing a mail."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._pages: dict[Look, Page] = {}
+
+    def show(self, html: str, look: Look) -> Page:
+        """The mail as it looks then. Nothing is asked of the network: pictures are drawn here, all else is refused."""
+        page = self.page(look)
+        page.set_content(look.change(html), wait_until="load")
+        return page
+
+    def page(self, look: Look) -> Page:
+        return self._pages.get(look) or self._pages.setdefault(look, self._opened(look))
+
+    def _opened(self, look: Look) -> Page:
+        context = self._browser.new_context(
+            viewport={"width": look.width, "height": 800},
+            device_scale_factor=look.scale,
+            color_scheme="dark" if look.dark else "light",
+        )
+        context.route("**/*", lambda route: _answer(route, images=look.images))
+        page = context.new_page()
+        if look.forced == "darkened":
+            context.new_cdp_session(page).send("Emulation.setAutoDarkModeOverride", {"enabled": True})
+        return page
 
 
-def complaints(page: Page, sample: Sample, look: Look) -> list[str]:
+def complaints(window: Window, html: str, look: Look, *, rtl: bool = False) -> list[str]:
     """What is wrong with the mail in this look, in sentences; empty where all holds."""
-    found = page.evaluate(_script("measure.js"), {"rtl": sample.direction == "rtl", "imagesOff": not look.images})
-    if not look.images:
-        found += unseen_alts(page)
-    if look.forced:
-        faint = [place for place in pixels(page, look) if place["contrast"] < FORCED]
-        found += [f"{place['text']!r} shows a contrast of {place['contrast']:.2f} when recoloured" for place in faint]
+    page = window.show(html, look)
+    found = page.evaluate(_script("measure.js"), {"rtl": rtl, "imagesOff": not look.images})
+    if look.forced or not look.images:
+        # What no style tells: how a picture's words are painted, and how a mail program recolours.
+        faint = [place for place in pixels(page, look, window.page(BLANK)) if place["contrast"] < PAINTED]
+        found += [f"{place['text']!r} shows a contrast of {place['contrast']:.2f} as painted" for place in faint]
     return found
 
 
-def unseen_alts(page: Page) -> list[str]:
-    """Pictures' words that the browser doesn't paint where the picture would be."""
-    wanted = page.evaluate("[...document.images].map((image) => image.alt.trim()).filter(Boolean)")
-    session = page.context.new_cdp_session(page)
-    shot = session.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})
-    layout = shot["documents"][0]["layout"]
-    painted = [
-        shot["strings"][text]
-        for text, box in zip(layout["text"], layout["bounds"], strict=True)
-        if text >= 0 and box[3]
-    ]
-    seen = {" ".join(text.split()) for text in painted}
-    return [f"with images off the words {alt!r} aren't shown" for alt in wanted if " ".join(alt.split()) not in seen]
-
-
-def pixels(page: Page, look: Look) -> list[dict[str, float | str]]:
+def pixels(page: Page, look: Look, darkroom: Page) -> list[dict[str, float | str]]:
     """The contrast that is really seen of each text, the lowest first."""
     places = page.evaluate(_script("places.js"))
     shot = base64.b64encode(page.screenshot(full_page=True)).decode("ascii")
-    darkroom = page.context.new_page()
     return darkroom.evaluate(_script("darkroom.js"), {"shot": shot, "scale": look.scale, "places": places})
 
 
-def keep_screenshot(page: Page, mail: str, look: str) -> None:
-    """For people: into the folder MAILER_SCREENSHOTS, where that is set."""
+def keep_screenshot(window: Window, mail: str, look: str) -> None:
+    """What the window shows in this look, for people: into the folder MAILER_SCREENSHOTS, where that is set."""
     folder = os.environ.get("MAILER_SCREENSHOTS", "")
     if folder:
         name = re.sub(r"[^A-Za-z0-9]+", "-", f"{mail} {look}").strip("-").lower()
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        window.page(LOOKS[look]).screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def _answer(route: Route, *, images: bool) -> None:

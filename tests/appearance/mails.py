@@ -10,11 +10,14 @@ from functools import cache
 
 from mailer.core.article import Draft
 from mailer.core.digest import headers_of
-from mailer.core.message import compile_mail, slot_value, to_value, token_value
-from mailer.templating import Templates, ThemeOptions
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, MARK, PICTURE, SITE, digest
+from mailer.core.message import Headers, compile_mail, slot_value, to_value, token_value
+from mailer.core.notice import headers_of_notice
+from mailer.core.words import date_in_words
+from mailer.templating import Rendered, Templates, ThemeOptions
+from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, PICTURE, RELATED, SITE, digest, notices
 
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
+ACCENT = ThemeOptions().accent
 LOGO = "https://site.example/logo.png"
 ARABIC, GERMAN = DRAFTS[3], DRAFTS[4]
 ARABIC_SITE = replace(
@@ -91,15 +94,9 @@ class Sample:
         return self.message.get_body((kind,)).get_content().replace("\r\n", "\n")
 
 
-def a_digest(
-    *drafts: Draft, accent: str = "#0B5F6B", logo: str = "", language: str = "en", **changes: object
-) -> Sample:
-    """A digest of these articles, else of the usual ones, under a theme. `changes`: fields of Digest."""
-    sample = digest(*drafts, language=language, **changes)
-    templates = Templates(ThemeOptions(accent=accent, logo=logo))
-    mail = templates.render_digest(sample, mark=MARK)
+def as_sent(mail: Rendered, headers: Headers, language: str) -> Sample:
     compiled = compile_mail(
-        headers=headers_of(sample),
+        headers=headers,
         subject=mail.subject,
         html=mail.html,
         text=mail.text,
@@ -113,14 +110,30 @@ def a_digest(
             "message_id": b"01jd9w7v.42@site.example",
             "leave": token_value("bGVhdmUtNDI.QH7qk3ZyVx5mT0cWb2RfN8uJpLs1EaGdHiYo4nKvXtM"),
             "manage": token_value("bWFuYWdlLTQy.w5Zt1JcXq8RfV3mYh0KsB7uNpLa2DgTiEo9yHkQvWxE"),
-            "since": slot_value(templates.words(language).long_date(date(2026, 10, 3))),
+            "since": slot_value(date_in_words(date(2026, 10, 3), language)),
         }
     )
     return Sample(data, "rtl" if language in RIGHT_TO_LEFT else "ltr")
 
 
+def a_digest(*drafts: Draft, accent: str = ACCENT, logo: str = "", language: str = "en", **changes: object) -> Sample:
+    """A digest of these articles, else of the usual ones, under a theme. `changes`: fields of Digest."""
+    sample = digest(*drafts, language=language, **changes)
+    templates = Templates(ThemeOptions(accent=accent, logo=logo))
+    return as_sent(templates.render_digest(sample, mark=MARK), headers_of(sample), language)
+
+
+def a_notice(kind: str, language: str, accent: str = ACCENT, **changes: object) -> Sample:
+    """A mail that isn't a digest. `kind`: 'confirm', 'welcome', 'changed' or 'goodbye'; `changes`: of its fields."""
+    notice = replace(notices(language)[kind], **changes)
+    rendered = Templates(ThemeOptions(accent=accent)).render_notice(notice, mark=MARK)
+    return as_sent(rendered, headers_of_notice(notice), language)
+
+
 MAILS: dict[str, Callable[[], Sample]] = {
     "digest": lambda: a_digest(more=8),
+    "everything": lambda: a_digest(intro=INTRO, related=RELATED, more=8),
+    "everything in German": lambda: a_digest(intro=INTRO, related=RELATED, more=8, language="de"),
     "one article": lambda: a_digest(DRAFTS[0]),
     "one article without anything": lambda: a_digest(Draft(guid="bare", title="Bare", link="https://site.example/b")),
     "twenty articles": lambda: a_digest(*TWENTY, more=1234),
@@ -130,7 +143,7 @@ MAILS: dict[str, Callable[[], Sample]] = {
     "one endless word": lambda: a_digest(Draft(guid="w", title="W" * 140, link="https://site.example/w"), DRAFTS[1]),
     "German": lambda: a_digest(GERMAN, *DRAFTS[:3], language="de", more=8),
     "Spanish": lambda: a_digest(*TWENTY[:9], language="es", more=8),
-    "Arabic": lambda: a_digest(*ARABIC_DRAFTS, site=ARABIC_SITE, language="ar", more=8),
+    "Arabic": lambda: a_digest(*ARABIC_DRAFTS, site=ARABIC_SITE, language="ar", related=RELATED, more=8),
     "Arabic with English items": lambda: a_digest(*DRAFTS, site=ARABIC_SITE, language="ar"),
     "Arabic items in English": lambda: a_digest(ARABIC, DRAFTS[0], *ARABIC_DRAFTS[1:]),
     "Japanese": lambda: a_digest(*JAPANESE_DRAFTS),
@@ -138,6 +151,20 @@ MAILS: dict[str, Callable[[], Sample]] = {
     "logo": lambda: a_digest(logo=LOGO, more=8),
     "accent #FFE600": lambda: a_digest(accent="#FFE600", more=8),
     "accent #14213D": lambda: a_digest(accent="#14213D", more=8),
+    "confirm": lambda: a_notice("confirm", "en"),
+    "confirm in German": lambda: a_notice("confirm", "de"),
+    "confirm in Arabic": lambda: a_notice("confirm", "ar", site=ARABIC_SITE),
+    "confirm, accent #FFE600": lambda: a_notice("confirm", "en", accent="#FFE600"),
+    "confirm, accent #14213D": lambda: a_notice("confirm", "en", accent="#14213D"),
+    "welcome": lambda: a_notice("welcome", "en"),
+    "welcome in German": lambda: a_notice("welcome", "de"),
+    "welcome in Arabic": lambda: a_notice("welcome", "ar", site=ARABIC_SITE),
+    "changed": lambda: a_notice("changed", "en"),
+    "changed in German": lambda: a_notice("changed", "de"),
+    "changed in Arabic": lambda: a_notice("changed", "ar", site=ARABIC_SITE),
+    "goodbye": lambda: a_notice("goodbye", "en"),
+    "goodbye in German": lambda: a_notice("goodbye", "de"),
+    "goodbye in Arabic": lambda: a_notice("goodbye", "ar", site=ARABIC_SITE),
 }
 """By name; each is built when it is first asked for, so that one broken mail fails its own tests only."""
 

@@ -50,6 +50,19 @@
   };
   const hidden = (element) => element.closest("[style*='display:none'],[style*='display: none']") !== null;
 
+  // How high a picture's words stand in its width, beside the sign that browsers put first.
+  const heightOf = (image) => {
+    const { font, lineHeight } = getComputedStyle(image);
+    const width = image.hasAttribute("width") ? `${Math.max(0, image.clientWidth - 16)}px` : "max-content";
+    const trial = document.createElement("div");
+    trial.textContent = image.alt;
+    Object.assign(trial.style, { font, lineHeight, position: "absolute", visibility: "hidden", width });
+    document.body.append(trial);
+    const { scrollHeight, scrollWidth, clientWidth } = trial;
+    trial.remove();
+    return scrollWidth > clientWidth + SLACK ? Infinity : scrollHeight;
+  };
+
   const page = document.scrollingElement;
   if (page.scrollWidth > innerWidth) complain(`it scrolls sideways: ${page.scrollWidth} px wide in a window of ${innerWidth} px`);
 
@@ -70,7 +83,10 @@
     if (!image.hasAttribute("height") || !(image.hasAttribute("width") || image.style.width === "auto")) complain(`the picture ${image.src} doesn't say its size`);
     if (!image.src.startsWith("https:")) complain(`the picture ${image.src} isn't https`);
     if (!imagesOff && !(image.complete && image.naturalWidth)) complain(`the picture ${image.src} isn't shown`);
-    if (image.alt) judgeText(image.alt, image, [image.getBoundingClientRect()]);
+    if (!image.alt) continue;
+    const box = image.getBoundingClientRect();
+    judgeText(image.alt, image, [box]);
+    if (imagesOff && heightOf(image) > box.height + SLACK) complain(`with images off there is no room for ${quote(image.alt)}`);
   }
 
   for (const link of document.querySelectorAll("a[href]")) {
@@ -83,14 +99,16 @@
   const titles = [...document.querySelectorAll("h1")].filter((title) => title.getBoundingClientRect().height);
   if (titles.length !== 1) complain(`it has ${titles.length} visible h1`);
 
-  // A block whose first strong letter runs from right to left starts at its cell's right edge.
+  // A block whose first strong letter runs from right to left starts at its cell's right edge; what stands in one table
+  // with a headline goes along with the headline.
   const frame = document.querySelector("[role=article]");
   if (!frame) complain("it has no frame with role=article");
   else if ((getComputedStyle(frame).direction === "rtl") !== rtl) complain(`its frame runs ${getComputedStyle(frame).direction}`);
   const strong = /\p{L}/u;
   const rightToLeft = /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
   for (const block of document.querySelectorAll("h1,h2,h3,p,li")) {
-    const first = block.textContent.match(strong);
+    const headline = block.closest("table")?.querySelector(":scope > * > tr > td > h2, :scope > * > tr > td > h3");
+    const first = (headline ?? block).textContent.match(strong);
     const rects = rectsOf(block);
     if (!first || !rects.length || !rightToLeft.test(first[0])) continue;
     const cell = block.closest("td") ?? block.parentElement;

@@ -40,11 +40,13 @@ UNSUPPORTED = {
     "role attribute": "tables stay tables there; cellpadding and reading order hold",
     "hyphens": "long headlines break anywhere instead",
     "overflow": "only of the preheader, which Word hides by mso-hide:all",
+    "border-radius": "the button is square there",
     "height property": "only height:auto of pictures, whose attribute says the same; Yahoo makes it min-height",
 }
 """What at least one of the fourteen doesn't take, and why we use it all the same."""
 
 PARTIAL = {
+    "<ul>, <ol> and <dl>": "in the editor's words: plain lists, never reversed, counted from one",
     "align attribute": "on cells; images aren't aligned",
     "background": "one colour, no picture",
     "background-color": "six-digit hex only",

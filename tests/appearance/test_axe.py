@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from tests.appearance.looks import HERE, LOOKS, opened
+from tests.appearance.looks import HERE, LOOKS
 from tests.appearance.mails import MAILS, mail
 
 OPTIONS = {
@@ -23,18 +23,18 @@ def axe() -> str:
     return (HERE / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
-def violations(browser, html, look):
+def violations(window, html, look):
     """Each rule that is broken, and where."""
-    with opened(browser, html, LOOKS[look]) as page:
-        page.evaluate(axe())
-        found = page.evaluate(f"axe.run(document, {json.dumps(OPTIONS)})")
+    page = window.show(html, LOOKS[look])
+    page.evaluate(axe())
+    found = page.evaluate(f"axe.run(document, {json.dumps(OPTIONS)})")
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found["violations"] for node in rule["nodes"]]
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
 @pytest.mark.parametrize("name", MAILS)
-def test_axe_finds_nothing(browser, name, look):
-    found = violations(browser, mail(name).html, look)
+def test_axe_finds_nothing(window, name, look):
+    found = violations(window, mail(name).html, look)
     assert not found, "\n".join(found)
 
 
@@ -47,11 +47,11 @@ def test_axe_finds_nothing(browser, name, look):
         ("page-has-heading-one", "<h1", "<h6"),
     ],
 )
-def test_axe_tells_a_broken_mail(browser, rule, right, wrong):
+def test_axe_tells_a_broken_mail(window, rule, right, wrong):
     html = mail("digest").html.replace(right, wrong).replace('data-lang="en"', "", 1)
-    assert any(found.startswith(f"{rule}: ") for found in violations(browser, html, "light"))
+    assert any(found.startswith(f"{rule}: ") for found in violations(window, html, "light"))
 
 
-def test_axe_tells_pale_on_white(browser):
+def test_axe_tells_pale_on_white(window):
     html = mail("digest").html.replace("#1A1D20", "#DDDDDD")
-    assert any(found.startswith("color-contrast: ") for found in violations(browser, html, "light"))
+    assert any(found.startswith("color-contrast: ") for found in violations(window, html, "light"))

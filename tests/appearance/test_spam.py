@@ -8,14 +8,28 @@ import pytest
 
 from tests.appearance.mails import mail
 
-NAMES = ("digest", "one article", "twenty articles", "German", "Arabic with English items")
-# What the receiving side writes in front of a mail. The relay is a stranger, or ALL_TRUSTED would flatter us; its
-# address is of documentation (RFC 3849), since rules know the IPv4 ones (RFC 5737) as impossible.
+NAMES = (
+    "digest",
+    "one article",
+    "twenty articles",
+    "German",
+    "Arabic with English items",
+    "everything",
+    "confirm",
+    "goodbye",
+)
+# What stands in front of a mail when it arrives: the relay took it from us, and the receiving side from the relay, as
+# always, since we never speak to a reader's server ourselves (STY_INVIS_DIRECT would ask). Both are strangers, or
+# ALL_TRUSTED would flatter us; their addresses are of documentation (RFC 3849), since rules know the IPv4 ones
+# (RFC 5737) as impossible.
 RECEIVED = (
     b"Return-Path: <digest@site.example>\r\n"
     b"Received: from relay.site.example (relay.site.example [IPv6:2001:db8::25])\r\n"
     b"\tby mx.reader.example (Postfix) with ESMTPS id 4XyZ123abc\r\n"
     b"\tfor <ada@reader.example>; Mon, 23 Nov 2026 07:00:05 +0000 (UTC)\r\n"
+    b"Received: from news.site.example (news.site.example [IPv6:2001:db8::80])\r\n"
+    b"\tby relay.site.example (Postfix) with ESMTPSA id 4XyZ122zyx\r\n"
+    b"\tfor <ada@reader.example>; Mon, 23 Nov 2026 07:00:03 +0000 (UTC)\r\n"
 )
 # No memory of earlier mails, so that each run says the same.
 SETTINGS = "use_bayes 0\nuse_txrep 0\nreport_safe 0\nadd_header all Status _YESNO_, score=_SCORE_ tests=_TESTSSCORES_\n"

@@ -238,3 +238,11 @@ def test_no_text_is_too_odd_and_no_pick_is_of_the_digest(older, digest):
 
     assert len(picks) == len(set(picks)) <= 4
     assert not set(picks) & {one.seq for one in articles}
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 12])
+def test_on_a_small_site_what_all_articles_say_ties_nothing(size):
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"][:size]
+    older = [candidate(seq, f"About {word}", f"A few words on {word}.") for seq, word in enumerate(words, start=1)]
+
+    assert found(older, article(size, f"About {words[-1]}", f"A few words on {words[-1]}.")) == []
