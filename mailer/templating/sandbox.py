@@ -72,6 +72,10 @@ _AT_ONCE = 256  # pieces looked at together
 _PIECE = 64  # characters made for one step
 
 
+class Endless(SecurityError):
+    """A part came out longer than any mail: by a mistake in its template, or because it has so much to show."""
+
+
 @dataclass(slots=True)
 class _Budget:
     left: int = STEPS
