@@ -154,6 +154,7 @@ BROKEN = {
         "{% for a in range(99999) %}" + "a" * 200 + "{% endfor %}",
         "it writes more than 10,000,000",
     ),
+    "a slot that is changed": ("\n{{ leave | upper }}", "leave, manage or since doesn't come out whole"),
     "a power": ("{{ 9 ** 9 ** 9 ** 9 }}", "line 1: '**' is unsafe in a template."),
     "a number without end": (
         "{% set n = namespace(x=9) %}{% for a in range(99) %}{% set n.x = n.x * n.x %}{% endfor %}",
@@ -175,6 +176,10 @@ def test_a_broken_template_is_one_sentence_with_file_and_line_at_the_start(tmp_p
     assert expected in said
     assert "\n" not in said
     assert perf_counter() - began < 20
+
+
+def test_a_slot_in_a_subject_is_found_at_the_start(tmp_path):
+    assert "subject.txt: leave, manage or since doesn't" in complaint(tmp_path, digest__subject__txt="{{ since }}")
 
 
 def test_every_broken_file_is_named_also_one_that_no_mail_uses(tmp_path):
