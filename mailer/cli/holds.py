@@ -20,12 +20,15 @@ def why_held(edition: "Edition") -> str:
 
 
 def found_in_words(edition: "Edition") -> "Iterable[str]":
-    """A line where lint found errors in its mails; none where it found nothing, or only what is no error."""
+    """A line where lint found errors in its mails, and one on their size; none where there is nothing to know."""
     errors = [finding for finding in edition.findings if finding.startswith("error ")]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         yield f"{edition.cadence} {edition.period}: lint found an {errors[0]}{more}"
         yield f"  look    mailer editions show {edition.id}"
+    for finding in edition.findings:
+        if finding.startswith("warning size"):
+            yield f"{edition.cadence} {edition.period}: {finding}"
 
 
 def held_in_words(editions: "Iterable[Edition]") -> "Iterable[str]":

@@ -84,6 +84,7 @@ def preview(
                 "more": found.more,
                 "bytes": len(found.mail.data),
                 "frozen": found.frozen,
+                "warning": found.warning or None,
                 "per_reader_ms": round(found.cost.rendered * 1000, 2) if found.cost else None,
                 "files": paths,
             }
@@ -93,6 +94,7 @@ def preview(
     say(
         f"Subject: {found.subject}",
         f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
+        *([found.warning] if found.warning else []),
         *([_cost_in_words(found.cost)] if found.cost else []),
         *paths,
     )

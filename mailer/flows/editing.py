@@ -6,13 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from mailer.core.intro import LONGEST
 from mailer.errors import InputError, NotFound
 from mailer.store import articles, drafts
 from mailer.store.database import Database
 from mailer.store.drafts import EditionDraft
 
-LONGEST_INTRO = 5_000
-"""Characters of an intro: a digest has 95 KB for everything."""
 MOST_ARTICLES = 100
 """Articles in the order of a draft, as many as `max_articles` allows."""
 
@@ -44,8 +43,8 @@ async def keep_draft(
     """
     values: dict[str, Any] = {}
     if intro is not None:
-        if len(intro) > LONGEST_INTRO:
-            raise InputError(f"The intro has {len(intro):,} characters; at most {LONGEST_INTRO:,} are allowed.")
+        if len(intro) > LONGEST:
+            raise InputError(f"The intro has {len(intro):,} characters; at most {LONGEST:,} are allowed.")
         values["intro"] = intro.replace("\r\n", "\n").strip()
     if order is not None:
         _check_order(order)

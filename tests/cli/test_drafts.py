@@ -96,7 +96,7 @@ def test_an_article_in_the_order_that_is_not_in_the_edition_is_named(ready, rela
         (("--order", "1,1"), 1, "names article 1 twice"),
         (("--intro", "a", "--intro-file", "b"), 2, "two ways to say the same"),
         (("--clear", "--intro", "a"), 2, "goes with no other option"),
-        (("--intro", "x" * 5_001), 1, "5,001 characters"),
+        (("--intro", "x" * 4_001), 1, "4,001 characters"),
         (("--intro-file", "nothing.md"), 1, "nothing.md can't be read: No such file or directory."),
     ],
 )

@@ -216,3 +216,26 @@ def test_what_cannot_be_previewed_is_said(site, options, sentence):
 
     assert ended.code == 2
     assert sentence in ended.err
+
+
+def test_a_digest_that_would_be_cut_is_shortened_and_says_so(site, relay):
+    """A hundred articles with addresses so long that mail programs would hide the way to unsubscribe."""
+    site.configure("[cadence.weekly]\nmax_articles = 100")
+    long = "https://site.example/" + "a" * 900
+    site.publish(*({"id": f"n{number}", "url": f"{long}/{number}"} for number in range(100)))
+    site.join("ann")
+
+    shown = site.json("preview", "--cadence", "weekly", "--now", MONDAY)
+    assert "left to 'and more on the site'" in shown["warning"]
+    assert shown["articles"] + shown["more"] == 100
+    assert shown["more"] > 0
+
+    sent = site.did("send", "--cadence", "weekly", "--now", MONDAY)
+    assert "warning size" in sent.err
+    message = relay.mail_to("ann@example.com")
+    html, text = (message.get_body((kind,)).get_content() for kind in ("html", "plain"))
+    assert len(html.encode()) <= 95_000
+    assert html.count("About n") >= shown["articles"]
+    assert f"{shown['articles']}. About" in text
+    assert f"{shown['articles'] + 1}. About" not in text
+    site.did("verify")

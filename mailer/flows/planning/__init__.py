@@ -102,7 +102,8 @@ def _intent(
     # One at a time, and only what is kept of it: 500 variants would be a lot of HTML.
     for number, batch in enumerate(arrangement.batches):
         composed = compose(composer, batch, issue, number=number)
-        gate.look_at(PRESS.write(stationery, sample_claim(None, nonce, keys, now), composed.content))
+        mail = PRESS.write(stationery, sample_claim(None, nonce, keys, now), composed.content)
+        gate.look_at(mail, composed.warning if composed.dropped else "")
         frozen.append(composed.variant())
     storm = any(batch.pick.doubtful for batch in arrangement.batches)
     return plans.Plan(

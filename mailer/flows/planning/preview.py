@@ -38,7 +38,8 @@ class Cost:
 class Preview:
     """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes.
 
-    `cost`: of a reader's copy, where the theme asks who reads; then `subject` is a sample reader's.
+    `cost`: of a reader's copy, where the theme asks who reads; then `subject` is a sample reader's. `warning`: what to
+    know of its size, or ''.
     """
 
     mail: Mail
@@ -48,6 +49,7 @@ class Preview:
     period: str
     frozen: bool
     cost: Cost | None = None
+    warning: str = ""
 
 
 async def preview(
@@ -90,7 +92,7 @@ async def preview(
     composed = compose(composer, batch, Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro))
     claim = sample_claim(known, nonce, keys, now)
     mail = PRESS.write(stationery, claim, composed.content, known)
-    pick = batch.pick
+    pick = composed.batch.pick
     return Preview(
         mail,
         composed.rendered.subject,
@@ -99,6 +101,7 @@ async def preview(
         prospect.period,
         frozen=False,
         cost=_cost(stationery, claim, composed.content, known),
+        warning=composed.warning,
     )
 
 
