@@ -32,7 +32,10 @@ bench: $(READY)
 messages: $(READY)
 	@$(BIN)/pybabel -q extract -F babel.cfg --omit-header --sort-by-file --add-location=file --width=110 \
 		-o mailer/locale/mailer.pot .
-	@$(BIN)/pybabel -q update -i mailer/locale/mailer.pot -d mailer/locale -D mailer --omit-header --width=110
+	@$(BIN)/pybabel -q update -i mailer/locale/mailer.pot -d mailer/locale -D mailer --width=110
+	@# Of the header only what is needed to read a catalogue: not who wrote it when with what.
+	@sed -i.bak -E '/^"(Project-Id|Report-Msgid|POT-Creation|PO-Revision|Last-Trans|Language-Team|MIME-V|Generated-By).*/d' \
+		mailer/locale/*/LC_MESSAGES/mailer.po && rm mailer/locale/*/LC_MESSAGES/mailer.po.bak
 	@$(BIN)/mailer messages check
 
 # Versions and hashes, and no address of where they come from.

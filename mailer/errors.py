@@ -6,6 +6,7 @@
     │   └── Misuse              2   an option is wrong, told apart from 'not reached' and 'errors were found'
     ├── FeedError               1   a feed could not be fetched or read
     ├── TemplateError           1   a template is missing or broken
+    │   └── TooLarge            1   what it writes is without end, or there is too much to write of
     ├── StoreError              1   the database can't be used
     │   └── SchemaError         1   it was made by an older or newer program, or only half made
     ├── Refused                 1   a rule forbids it: no postal address, a suppressed reader, a held edition
@@ -48,6 +49,10 @@ class FeedError(MailerError):
 
 class TemplateError(MailerError):
     """A template is missing or broken; the message has its file and line."""
+
+
+class TooLarge(TemplateError):
+    """A template wrote more than any mail may have. With fewer articles it may be right."""
 
 
 class StoreError(MailerError):

@@ -131,23 +131,30 @@ BROKEN = {
         "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}\n{{ m(60) }}",
         "it does too much for a mail",
     ),
-    "a giant by multiplying": ("{{ 'a' * 1000000000 }}", "line 1: it makes a text of more than 200,000 characters."),
+    "a giant by multiplying": ("{{ 'a' * 1000000000 }}", "line 1: it makes a text of more than 1,000,000 characters."),
     "a giant by doubling": (
         "{% set n = namespace(x='a') %}{% for a in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
-        "line 1: it makes a text of more than 200,000 characters.",
+        "line 1: it makes a text of more than 1,000,000 characters.",
     ),
     "a giant by adding": (
         "{% set n = namespace(x='a') %}{% for a in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
-        "line 1: it makes a text of more than 200,000 characters.",
+        "line 1: it makes a text of more than 1,000,000 characters.",
     ),
     "a giant by a width": ("{{ '%999999999d' % 1 }}", "line 1: '%' is unsafe in a template."),
     "a giant by format": ("{{ '{:999999999}'.format(1) }}", "line 1: access to 'format' of a 'str' is unsafe."),
     "a giant by a filter": ("{{ 'a' | center(999999999) }}", "line 1: No filter named 'center'"),
-    "a giant by joining": ("{{ range(99999) | join('aaaaaaaaaa') }}", "it makes a text of more than 200,000"),
-    "a giant by replacing": ("{{ ('a' * 99999) | replace('a', 'b' * 99999) }}", "it makes a text of more than 200,000"),
+    "a giant by joining": ("{{ range(99999) | join('aaaaaaaaaa') }}", "it makes a text of more than 1,000,000"),
+    "a giant by replacing": (
+        "{{ ('a' * 99999) | replace('a', 'b' * 99999) }}",
+        "it makes a text of more than 1,000,000",
+    ),
     "a giant by filling": ("{{ '%(a)999999999s' | fill(a=1) }}", "a sentence has places like %(date)s"),
     "a giant by a sentence": ("{{ _('%(a)999999999s', a=1) }}", "a sentence has places like %(date)s"),
-    "a giant by writing": ("{% for a in range(99999) %}abcdef{% endfor %}", "it writes more than 200,000 characters."),
+    "a giant by writing": (
+        "{% for a in range(99999) %}" + "a" * 200 + "{% endfor %}",
+        "it writes more than 10,000,000",
+    ),
+    "a slot that is changed": ("\n{{ leave | upper }}", "leave, manage or since doesn't come out whole"),
     "a power": ("{{ 9 ** 9 ** 9 ** 9 }}", "line 1: '**' is unsafe in a template."),
     "a number without end": (
         "{% set n = namespace(x=9) %}{% for a in range(99) %}{% set n.x = n.x * n.x %}{% endfor %}",
@@ -169,6 +176,10 @@ def test_a_broken_template_is_one_sentence_with_file_and_line_at_the_start(tmp_p
     assert expected in said
     assert "\n" not in said
     assert perf_counter() - began < 20
+
+
+def test_a_slot_in_a_subject_is_found_at_the_start(tmp_path):
+    assert "subject.txt: leave, manage or since doesn't" in complaint(tmp_path, digest__subject__txt="{{ since }}")
 
 
 def test_every_broken_file_is_named_also_one_that_no_mail_uses(tmp_path):

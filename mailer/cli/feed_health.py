@@ -111,7 +111,7 @@ def held_in_words(feed: "Feed", titles: Sequence[str], editions: Iterable[int] =
         f"Feed {feed.id} ({feed.name}): its site seems to have changed the ids of all its articles: "
         f"{counted(count, 'article')} came at once that can't be told from old ones ({named}{more}). "
         f"They are held until you say: `mailer feeds accept {feed.id}` if they are news, "
-        f"`mailer feeds refuse {feed.id}` if they must never be mailed.{waiting}"
+        f"`mailer feeds refuse {feed.id}` if they are old.{waiting}"
     )
 
 

@@ -150,12 +150,16 @@ def accept(context: typer.Context, feed: int = ID, as_json: bool = JSON) -> None
 
 @app.command()
 def refuse(context: typer.Context, feed: int = ID, as_json: bool = JSON) -> None:
-    """The articles of this feed that are held are old ones: known, and never mailed."""
+    """The articles of this feed that are held are old ones: no digest has them as news."""
     count, editions = _judge(context, feed, news=False)
     if as_json:
         show_json({"id": feed, "refused": count, "editions_held": editions})
         return
-    say(f"{counted(count, 'article')} of feed {feed} will never be mailed." if count else _nothing_held(feed))
+    say(
+        f"{counted(count, 'article')} of feed {feed} count as old: no digest has them as news."
+        if count
+        else _nothing_held(feed)
+    )
     for edition in editions:
         say(f"Edition {edition} was made with them and is held; to make it anew: mailer editions skip {edition} --anew")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from mailer.core.link import web_address
 from mailer.core.script import script_of
+from mailer.core.sentences import why
 from mailer.core.text import Direction, clean_text, first_strong
 from mailer.core.words import Words, cadence_name
 
@@ -73,7 +74,7 @@ def frame_of(site: Site, cadence: str, words: Words) -> dict[str, Any]:
         "public_url": site.public_url,
         "label": words.label(cadence),
         "cadence": cadence_name(cadence),
-        "why": words.why(cadence),
+        "why": why(words, cadence),
         "imprint": _imprint(name, site.postal_address),
         "language": words.language,
         "direction": words.direction,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from mailer.core import sentences
 from mailer.core.frame import Frame, Site, frame_of
 from mailer.core.message import Headers
 from mailer.core.text import clean_text, first_sentences
@@ -96,28 +97,28 @@ def lay_out_notice(notice: Notice, words: Words = ENGLISH) -> Note:
     urls: dict[str, Any] = {}
     match notice:
         case Confirm():
-            kind, sentences = "confirm", [words.asked(notice.cadence)]
+            kind, said = "confirm", [sentences.asked(words, notice.cadence)]
             places["date"] = words.long_date(notice.asked)
             urls = {"url": notice.confirm_url, "never_url": notice.never_url, "days": notice.days}
         case Welcome():
-            kind, sentences = "welcome", [words.first_digest(notice.cadence), words.at_any_time()]
+            kind, said = "welcome", [sentences.first_digest(words, notice.cadence), sentences.at_any_time(words)]
             places |= _when(notice.first, words)
         case Changed():
-            kind, sentences = "changed", [words.now_get(notice.cadence), words.next_digest()]
+            kind, said = "changed", [sentences.now_get(words, notice.cadence), sentences.next_digest(words)]
             places |= _when(notice.next, words)
             if notice.paused_until:
-                sentences[1] = words.paused()
+                said[1] = sentences.paused(words)
                 places["date"] = words.long_date(notice.paused_until)
             if notice.topics is not None:
                 names = tuple(clean_text(name, 40) for name in notice.topics)
-                sentences.append(words.topics() if names else words.all_topics())
+                said.append(sentences.topics(words) if names else sentences.all_topics(words))
                 places["topics"] = names
         case Goodbye():
-            kind, sentences = "goodbye", [words.no_more()]
+            kind, said = "goodbye", [sentences.no_more(words)]
             urls = {"url": notice.subscribe_url}
     in_words = {key: words.listed(value) if isinstance(value, tuple) else value for key, value in places.items()}
-    preheader = first_sentences(" ".join(sentence % in_words for sentence in sentences), PREHEADER)
-    return Note(**frame, **urls, kind=kind, sentences=tuple(sentences), places=places, preheader=preheader)
+    preheader = first_sentences(" ".join(sentence % in_words for sentence in said), PREHEADER)
+    return Note(**frame, **urls, kind=kind, sentences=tuple(said), places=places, preheader=preheader)
 
 
 def _when(due: datetime, words: Words) -> dict[str, str]:

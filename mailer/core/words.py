@@ -1,4 +1,4 @@
-"""The words of a mail in one language: dates, numbers, plurals, paces and the sentences that go with them.
+"""The words of a mail in one language: dates, numbers, plurals and paces.
 
 Dates and numbers are CLDR's, by Babel; sentences come from a catalogue whose keys are the English sentences. What an
 operator or a feed wrote is never translated. A sentence may have places like %(date)s, which a template fills.
@@ -17,9 +17,6 @@ from babel.support import NullTranslations
 
 from mailer.core.script import script_of_language
 from mailer.core.text import Direction, clean_text
-
-PACES = ("daily", "weekly", "monthly")
-"""The cadences that every language has words for; those of the operator's own go by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,71 +97,6 @@ class Words:
     def untitled(self) -> str:
         """What stands for the title of an article that has none."""
         return self.catalogue.gettext("Untitled")
-
-    def why(self, cadence: str) -> str:
-        """Why a reader gets a digest; %(date)s is the day they asked, %(cadence)s the name of the operator's own."""
-        _ = self.catalogue.gettext
-        return {
-            "daily": _("Why you get this: on %(date)s you asked for a daily digest."),
-            "weekly": _("Why you get this: on %(date)s you asked for a weekly digest."),
-            "monthly": _("Why you get this: on %(date)s you asked for a monthly digest."),
-        }.get(cadence) or _("Why you get this: on %(date)s you asked for the %(cadence)s digest.")
-
-    def asked(self, cadence: str) -> str:
-        """Who asked for a subscription, as far as anybody knows; with %(site)s, %(date)s, perhaps %(cadence)s."""
-        _ = self.catalogue.gettext
-        return {
-            "daily": _("Someone, we hope you, asked %(site)s for its daily digest on %(date)s."),
-            "weekly": _("Someone, we hope you, asked %(site)s for its weekly digest on %(date)s."),
-            "monthly": _("Someone, we hope you, asked %(site)s for its monthly digest on %(date)s."),
-        }.get(cadence) or _("Someone, we hope you, asked %(site)s for its %(cadence)s digest on %(date)s.")
-
-    def first_digest(self, cadence: str) -> str:
-        """When the first digest comes; with %(date)s, %(time)s, perhaps %(cadence)s."""
-        _ = self.catalogue.gettext
-        return {
-            "daily": _("Your first daily digest comes on %(date)s at about %(time)s, if there is something new."),
-            "weekly": _("Your first weekly digest comes on %(date)s at about %(time)s, if there is something new."),
-            "monthly": _("Your first monthly digest comes on %(date)s at about %(time)s, if there is something new."),
-        }.get(cadence) or _(
-            "Your first %(cadence)s digest comes on %(date)s at about %(time)s, if there is something new."
-        )
-
-    def now_get(self, cadence: str) -> str:
-        """What a reader gets from now on; with %(site)s, perhaps %(cadence)s."""
-        _ = self.catalogue.gettext
-        return {
-            "daily": _("You now get %(site)s daily."),
-            "weekly": _("You now get %(site)s weekly."),
-            "monthly": _("You now get %(site)s monthly."),
-        }.get(cadence) or _("You now get the %(cadence)s digest of %(site)s.")
-
-    def next_digest(self) -> str:
-        """When the next digest comes; with %(date)s, %(time)s."""
-        _ = self.catalogue.gettext
-        return _("Your next digest comes on %(date)s at about %(time)s, if there is something new.")
-
-    def paused(self) -> str:
-        """What happens in a pause; with %(date)s."""
-        _ = self.catalogue.gettext
-        return _("Your digests pause until %(date)s. What is new by then is in the first one after it.")
-
-    def topics(self) -> str:
-        """Which topics a reader gets; with %(topics)s."""
-        return self.catalogue.gettext("Topics: %(topics)s.")
-
-    def all_topics(self) -> str:
-        """That a reader gets them all."""
-        return self.catalogue.gettext("You get articles on all topics.")
-
-    def at_any_time(self) -> str:
-        """That nothing binds a reader."""
-        _ = self.catalogue.gettext
-        return _("You can change how often it comes, or leave, at any time: the links are in every mail.")
-
-    def no_more(self) -> str:
-        """What a reader who has left gets from now on."""
-        return self.catalogue.gettext("No more digests come. One that left before may still arrive.")
 
     def _dated(self, day: date, pattern: str) -> str:
         return _plain_spaces(format_date(day, pattern, locale=locale_of(self.language)))

@@ -1,5 +1,6 @@
 """Looking a theme over before a run depends on it: every file compiled, every mail of it rendered with samples."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 
@@ -9,6 +10,7 @@ from mailer.core.article import Article, Draft, Picture
 from mailer.core.digest import Digest, lay_out
 from mailer.core.frame import Frame, Site
 from mailer.core.live import Reader, Source
+from mailer.core.message import BODY_SLOTS, slot_mark
 from mailer.core.notice import Changed, Confirm, Goodbye, Notice, Welcome, lay_out_notice
 from mailer.core.words import Words
 from mailer.errors import TemplateError
@@ -110,10 +112,21 @@ def _tried(renderer: Renderer, kind: str, words: Words) -> Iterator[str]:
                     name = f"email/{kind}/{part}"
                     try:
                         if name not in broken:
-                            renderer.part(name, context)
+                            _refuse_broken_slots(renderer, name, renderer.part(name, context))
                     except TemplateError as error:
                         broken.add(name)
                         yield str(error)
+
+
+def _refuse_broken_slots(renderer: Renderer, name: str, written: str) -> None:
+    """Raises TemplateError where a slot doesn't come out as it went in: nothing could be put there."""
+    source = renderer.shelf.find(name)
+    path = source.path if source else name
+    whole = "(?!)" if name.endswith("subject.txt") else slot_mark(_MARK, f"({'|'.join(BODY_SLOTS)})")
+    if _MARK.casefold() in re.sub(whole, "", written).casefold():
+        raise TemplateError(
+            f"{path}: leave, manage or since doesn't come out whole; show it as it is, in the body, without a filter."
+        )
 
 
 def _pages(kind: str, words: Words) -> list[Frame]:

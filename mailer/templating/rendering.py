@@ -19,10 +19,10 @@ from mailer.core.live import Reader, Stencil
 from mailer.core.message import BODY_SLOTS, slot_mark
 from mailer.core.text import COLUMNS, clean_text, columns, first_strong, wrap
 from mailer.core.words import Words, date_in_words
-from mailer.errors import Refused, TemplateError
+from mailer.errors import Refused, TemplateError, TooLarge
 from mailer.templating import sentences
 from mailer.templating.overrides import Shelf
-from mailer.templating.sandbox import MARGIN, Sandbox, nearest_filter, one_mail
+from mailer.templating.sandbox import MARGIN, Endless, Sandbox, nearest_filter, one_mail
 
 # An opening tag as css-inline writes it: values in double quotes, where it leaves < and > bare. HTML allows that,
 # but mail programs cut at conditional comments and filters at tags wherever they see one.
@@ -95,9 +95,11 @@ class Renderer:
         }
 
     def part(self, name: str, context: Mapping[str, Any]) -> str:
-        """One template. Raises TemplateError with its file and line."""
+        """One template. Raises TemplateError with its file and line, TooLarge where it may be due to what it shows."""
         try:
             return self.environment.get_template(name).render(context)
+        except Endless as error:
+            raise TooLarge(f"{self.sentence(error, name)}.") from error
         except Exception as error:  # an operator's template may raise anything
             raise TemplateError(f"{self.sentence(error, name)}.") from error
 

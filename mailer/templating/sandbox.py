@@ -26,10 +26,12 @@ from jinja2.visitor import NodeTransformer
 
 from mailer.core.words import Words
 
-STEPS = 200_000
+STEPS = 500_000
 """What one mail may cost: a step for each turn of a loop and each call, and one for each 64 characters made."""
-LONGEST = 200_000
-"""Characters of a text that a template makes, and of a whole part. A mail's HTML has at most 95,000."""
+LONGEST = 1_000_000
+"""Characters of a text that a template makes."""
+LARGEST = 10_000_000
+"""Characters of a part: a hundred articles with the longest links, before they are brought to the 95,000 of a mail."""
 MARGIN = 72
 """Characters that `wrap` may put before a line."""
 
@@ -68,6 +70,10 @@ _ODD_PLACE = re.compile(r"(?<!%)(?:%%)*%(?!%|\(\w+\)s)")
 _BITS = 64
 _AT_ONCE = 256  # pieces looked at together
 _PIECE = 64  # characters made for one step
+
+
+class Endless(SecurityError):
+    """A part came out longer than any mail: by a mistake in its template, or because it has so much to show."""
 
 
 @dataclass(slots=True)
@@ -167,8 +173,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         while part := list(islice(left, _AT_ONCE)):
             found += part
             length += sum(map(len, part))
-            if length > LONGEST:
-                raise SecurityError(f"it writes more than {LONGEST:,} characters")
+            if length > LARGEST:
+                raise SecurityError(f"it writes more than {LARGEST:,} characters")
         return "".join(found)
 
     def _generate(
@@ -185,12 +191,13 @@ def names_of(value: object) -> frozenset[str]:
 
 
 @cache
-def _names_of_type(kind: type) -> frozenset[str]:
+def _names_of_type(kind: type[Any]) -> frozenset[str]:
     if kind is Words:
         methods = {name for name in vars(Words) if not name.startswith("_")}
         return frozenset(methods - {"catalogue"})
     if is_dataclass(kind):
-        found = {name for base in kind.__mro__ for name, own in vars(base).items() if isinstance(own, property)}
+        bases: tuple[type, ...] = kind.__mro__
+        found = {name for base in bases for name, own in vars(base).items() if isinstance(own, property)}
         return frozenset(found | {field.name for field in fields(kind)})
     return next((names for base, names in METHODS if issubclass(kind, base)), frozenset())
 

@@ -41,6 +41,9 @@ WELL = {
     "editions skip": ("editions", "skip", "2"),
     "editions draft": ("editions", "draft", "--cadence", "weekly", "--intro", "Hello", "--now", MONDAY),
     "verify": ("verify",),
+    "templates list": ("templates", "list"),
+    "templates eject": ("templates", "eject", "goodbye"),
+    "templates check": ("templates", "check"),
     "messages check": ("messages", "check"),
 }
 WRONG = {

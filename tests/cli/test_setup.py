@@ -126,7 +126,7 @@ def test_the_next_commands_that_init_names_work_when_typed(tmp_path, config):
 
 def test_config_check_is_content_with_what_init_wrote(site):
     assert site.did("config", "check").out == "config.toml: all right.\n"
-    assert site.json("config", "check") == {"ok": True, "complaints": []}
+    assert site.json("config", "check") == {"ok": True, "complaints": [], "warnings": []}
 
 
 def test_config_check_lists_all_mistakes_at_once_with_what_is_allowed(site):

@@ -2,6 +2,7 @@ from datetime import date, time
 
 import pytest
 
+from mailer.core.sentences import why
 from mailer.core.words import ENGLISH, Words, cadence_name, date_in_words, locale_of
 
 
@@ -38,10 +39,10 @@ def test_a_cadence_in_words(cadence, label, name):
 
 
 def test_why_a_reader_gets_a_digest_names_a_cadence_of_the_operators_own():
-    assert ENGLISH.why("weekly") % {"date": "3 October 2026"} == (
+    assert why(ENGLISH, "weekly") % {"date": "3 October 2026"} == (
         "Why you get this: on 3 October 2026 you asked for a weekly digest."
     )
-    assert ENGLISH.why("weekend_news") % {"date": "3 October 2026", "cadence": cadence_name("weekend_news")} == (
+    assert why(ENGLISH, "weekend_news") % {"date": "3 October 2026", "cadence": cadence_name("weekend_news")} == (
         "Why you get this: on 3 October 2026 you asked for the weekend news digest."
     )
 

@@ -21,7 +21,7 @@ from mailer.store.database import Database
 from tests.flows.world import PACES, World
 
 # MAILER_TEST_SEEDS=5,6,7 plays other worlds, MAILER_TEST_EXAMPLES=500 so many sequences.
-SEEDS = [int(seed) for seed in os.environ.get("MAILER_TEST_SEEDS", "1,558").split(",")]
+SEEDS = [int(seed) for seed in os.environ.get("MAILER_TEST_SEEDS", "1,5").split(",")]
 EXAMPLES = int(os.environ.get("MAILER_TEST_EXAMPLES", "30"))
 
 
@@ -51,8 +51,8 @@ async def play(world: World, days: int) -> None:
     await world.check()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("days", [56, 730])
+# Eight weeks fail sooner, and are played with each seed; two years with the first.
+@pytest.mark.parametrize(("days", "seed"), [*((56, seed) for seed in SEEDS), (730, SEEDS[0])])
 async def test_years_of_everything_leave_no_gap_and_no_repeat(database, days, seed):
     print(f"MAILER_TEST_SEEDS={seed}")  # noqa: T201  # shown where it fails
     chance = random.Random(seed)

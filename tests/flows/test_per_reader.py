@@ -4,18 +4,19 @@ import asyncio
 import email
 import email.policy
 from datetime import timedelta
+from time import sleep
 
 import pytest
 from sqlalchemy import update
 
 from mailer.core.live import Live, unpack
-from mailer.flows.delivering import line
+from mailer.flows.delivering import line, permits
 from mailer.flows.planning import Composer
 from mailer.store import editions as edition_store
 from mailer.store import subscribers as subscriber_store
 from mailer.store.database import Database
 from mailer.store.tables import subscribers
-from mailer.templating import Templates, ThemeOptions
+from mailer.templating import Press, Templates, ThemeOptions
 from tests.faults.badrelay import BadRelay
 from tests.flows.scripted import DOUBT, LATER, LOST, ScriptedRelay, message_id
 from tests.stories import SITE, TOPICS, Clock, address, join, make_edition, name_of, publish, send, standing
@@ -143,6 +144,18 @@ async def test_only_the_readers_of_live_mails_are_looked_up(database, clock, the
     await make_edition(database, now=clock.now, by=by(theme))
     await send(database, ScriptedRelay(), clock, connections=1)
     assert [len(ids) for ids in asked] == [2]
+
+
+async def test_permits_do_not_get_old_while_others_render(database, clock, theme, monkeypatch):
+    names = [f"reader{number}" for number in range(12)]
+    edition = await planned(database, theme, **{name: name for name in names})
+    monkeypatch.setattr(permits, "STALE", 0.15)
+    slow = Press.write
+    monkeypatch.setattr(Press, "write", lambda *given: (sleep(0.04), slow(*given))[1])
+    relay = ScriptedRelay()
+    await send(database, relay, clock, connections=12)
+    assert set((await standing(database, edition)).values()) == {"accepted"}
+    assert sorted(relay.copies.values()) == [1] * 12
 
 
 async def test_a_live_edition_is_kept_in_a_format_of_its_own(database, theme):

@@ -62,6 +62,7 @@ class Crew:
     _contents: dict[int, Compiled | Live] = field(default_factory=dict)
     _known: dict[int, Subscriber] = field(default_factory=dict)
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
     _error: MailerError | None = None
 
     async def work(self, connections: int) -> None:
@@ -109,32 +110,35 @@ class Crew:
         self.supply.stock(batch)
         return bool(batch)
 
-    async def ready(self, item: Claimed) -> None:
-        """Have its variant and its reader at hand. One that was put back may have had to make room meanwhile."""
-        await self._load(item.variant)
+    async def ready(self, item: Claimed) -> Compiled | Live:
+        """Its variant, and its reader at hand. What was put back may have had to make room meanwhile."""
+        content = await self._load(item.variant)
         await self._meet([item])
+        return content
 
-    async def _load(self, variant: int) -> None:
+    async def write(self, item: Claimed, content: Compiled | Live) -> Mail:
+        """Its message, from what `ready` found."""
+        if isinstance(content, Compiled):
+            return self.stationery.write(item, content)
+        async with self._rendering:
+            await asyncio.sleep(0)  # a permit gets old while others render: whoever has one goes first
+            started = monotonic()
+            try:
+                return self.press.write(self.stationery, item, content, self._known.pop(item.subscriber, None))
+            finally:
+                self.report.note_rendering(monotonic() - started)
+
+    async def _load(self, variant: int) -> Compiled | Live:
         if variant not in self._contents:
             self._contents[variant] = unpack(await self.database.read(editions.content_of, variant))
+        return self._contents[variant]
 
     async def _meet(self, batch: Sequence[Claimed]) -> None:
         """Who reads live mails. Those of compiled ones are never asked for."""
-        wanted = [item.subscriber for item in batch if isinstance(self._contents[item.variant], Live)]
+        wanted = [item.subscriber for item in batch if isinstance(self._contents.get(item.variant), Live)]
         unknown = [reader for reader in wanted if reader and reader not in self._known]
         if unknown:
             self._known |= await self.database.read(subscribers.by_id, unknown)
-
-    def write(self, item: Claimed) -> Mail:
-        """Its message; call it before anything else is awaited, while its variant is certainly loaded."""
-        content = self._contents[item.variant]
-        if isinstance(content, Compiled):
-            return self.stationery.write(item, content)
-        started = monotonic()
-        try:
-            return self.press.write(self.stationery, item, content, self._known.pop(item.subscriber, None))
-        finally:
-            self.report.note_rendering(monotonic() - started)
 
     async def fail_render(self, item: Claimed, error: Exception) -> None:
         """Its message can't be built: that one reader's, and nobody else's trouble."""
@@ -181,9 +185,9 @@ class _Worker:
 
     async def run(self) -> None:
         while (item := await self._next()) is not None:
-            await self.crew.ready(item)
+            content = await self.crew.ready(item)
             try:
-                mail = self.crew.write(item)
+                mail = await self.crew.write(item, content)
             except (InputError, TemplateError, Refused, KeyError, ValueError) as error:
                 await self.crew.fail_render(item, error)
                 continue

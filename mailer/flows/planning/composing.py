@@ -12,6 +12,7 @@ from mailer.core.message import Compiled, Headers, compile_mail
 from mailer.core.selection import Batch
 from mailer.core.size import LARGEST, WARNING, octets
 from mailer.core.subscription import mail_language
+from mailer.errors import TooLarge
 from mailer.store.editions import Variant
 from mailer.templating import Press, Rendered, Templates
 
@@ -155,8 +156,8 @@ def _fitting(templates: Templates, digest: Digest, mark: str) -> tuple[Digest, R
 
     Where not even the lead fits, the related articles go, too.
     """
-    rendered = templates.render_digest(digest, mark=mark)
-    if octets(rendered.html, mark) <= LARGEST:
+    rendered = _within(templates, digest, mark)
+    if rendered is not None:
         return digest, rendered
     for whole in (digest, replace(digest, related=())):
         found = None
@@ -164,11 +165,20 @@ def _fitting(templates: Templates, digest: Digest, mark: str) -> tuple[Digest, R
         while over - fits > 1:
             count = (fits + over) // 2
             shorter = replace(whole, articles=whole.articles[:count], more=whole.more + len(whole.articles) - count)
-            rendered = templates.render_digest(shorter, mark=mark)
-            if octets(rendered.html, mark) <= LARGEST:
-                fits, found = count, (shorter, rendered)
-            else:
+            rendered = _within(templates, shorter, mark)
+            if rendered is None:
                 over = count
+            else:
+                fits, found = count, (shorter, rendered)
         if found:
             return found
-    return shorter, rendered
+    return shorter, templates.render_digest(shorter, mark=mark)
+
+
+def _within(templates: Templates, digest: Digest, mark: str) -> Rendered | None:
+    """How the digest looks, where that is not too large to be shown."""
+    try:
+        rendered = templates.render_digest(digest, mark=mark)
+    except TooLarge:
+        return None
+    return rendered if octets(rendered.html, mark) <= LARGEST else None
