@@ -5,6 +5,7 @@
   const SMALLEST_TARGET = 24; // WCAG 2.2, 2.5.8
   const READABLE = 4.5; // WCAG 2.2, 1.4.3
   const SLACK = 1; // of a pixel: browsers lay out in fractions
+  const rightToLeft = /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
   const complaints = [];
   const complain = (sentence) => complaints.push(sentence);
   const quote = (text) => `'${text.trim().replace(/\s+/g, " ").slice(0, 40)}'`;
@@ -37,6 +38,20 @@
     const range = document.createRange();
     range.selectNodeContents(node);
     return [...range.getClientRects()].filter((rect) => rect.width > 0 && rect.height > 0);
+  };
+  // '3 min read' in a line of Arabic, where nothing keeps it apart: 'min read 3'.
+  const turned = (node) => {
+    const found = /^(\s*)(\d+)\s+(\p{Script=Latin}+)/u.exec(node.data);
+    if (!found || rightToLeft.test(node.data)) return false;
+    const boxOf = (from, length) => {
+      const range = document.createRange();
+      range.setStart(node, from);
+      range.setEnd(node, from + length);
+      return range.getBoundingClientRect();
+    };
+    const number = boxOf(found[1].length, found[2].length);
+    const word = boxOf(found[0].length - found[3].length, found[3].length);
+    return Math.abs(number.top - word.top) < 4 && number.left > word.left;
   };
   const judgeText = (text, element, rects) => {
     const style = getComputedStyle(element);
@@ -73,6 +88,7 @@
     const rects = rectsOf(node);
     if (!node.data.trim() || !rects.length || node.parentElement.closest("style,script,title")) continue;
     texts += 1;
+    if (turned(node)) complain(`${quote(node.data)} has its number behind its word`);
     judgeText(node.data, node.parentElement, rects);
   }
   if (!texts) complain("it shows no text at all");
@@ -105,7 +121,6 @@
   if (!frame) complain("it has no frame with role=article");
   else if ((getComputedStyle(frame).direction === "rtl") !== rtl) complain(`its frame runs ${getComputedStyle(frame).direction}`);
   const strong = /\p{L}/u;
-  const rightToLeft = /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
   for (const block of document.querySelectorAll("h1,h2,h3,p,li")) {
     const headline = block.closest("table")?.querySelector(":scope > * > tr > td > h2, :scope > * > tr > td > h3");
     const first = (headline ?? block).textContent.match(strong);

@@ -28,10 +28,12 @@ UNSUPPORTED = {
     "Class selector": "only in style elements that add",
     "Chaining selectors": "only in style elements that add",
     "Descendant combinator": "only in style elements that add",
+    "Attribute selector": "only of rules that match nothing in a mail; where they do, they stand in attributes",
+    "Type selector": "the same",
     # Said twice, so that each program finds one of them.
     "<body> element": "what is dropped with it stands on the frame and its table again",
     "border-spacing": 'every table has cellspacing="0" as well',
-    "dir attribute": "every element with it has `direction` too: look 'webmail'",
+    "dir attribute": "every element with it has `direction` too, spans `unicode-bidi`: look 'webmail'",
     "word-break": "with word-wrap; Word and GMX break long words by themselves",
     "word-wrap": "Word widens the column by a word longer than it; nothing breaks there",
     # For those who can hear or see it, and no loss for the others.

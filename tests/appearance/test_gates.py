@@ -32,6 +32,7 @@ BROKEN = {
         "is 12 px small",
     ),
     "direction by dir alone": ("webmail", "direction:rtl;", "", "its frame runs ltr"),
+    "a number turned": ("webmail", "unicode-bidi:embed", "", "has its number behind its word"),
     "Arabic at the left": ("light", END, ARABIC + END, "px from the right edge"),
     "recoloured away": ("inverted", "<body", MATTED, "as painted"),
 }
