@@ -87,12 +87,20 @@ async def test_two_senders_at_once_send_one_copy_each(database, database_url, cl
         await ends(database, bad, {"accepted": 100}, {1: 100})
 
 
+async def _stop_after(bad: BadRelay, copies: int, stop: asyncio.Event) -> None:
+    """In the middle of the work, however slow the machine is."""
+    while bad.copies.total() < copies:
+        await asyncio.sleep(0.001)
+    stop.set()
+
+
 async def test_a_stop_leaves_nothing_in_doubt(database, clock):
     await due(database, *many(200))
     stop = asyncio.Event()
     async with BadRelay([Rule("DOT", then(delay(0.005)))]) as bad:
-        asyncio.get_running_loop().call_later(0.1, stop.set)
+        stopping = asyncio.create_task(_stop_after(bad, 20, stop))
         report = await send(database, way_to(bad), clock, connections=8, stop=stop)
+        await stopping
         assert report.stopped
         sent = bad.copies.total()
         assert 0 < sent < 200
