@@ -5,10 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mailer.store.database import Database
 from mailer.store.upgrade import upgrade
 from tests.stories import Clock
+
+
+# Speed is measured in bench/: a busy machine must not fail an example for taking 200 ms.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
