@@ -11,7 +11,6 @@ from mailer.store.database import Database
 from mailer.store.upgrade import upgrade
 from tests.stories import Clock
 
-
 # Speed is measured in bench/: a busy machine must not fail an example for taking 200 ms.
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
