@@ -7,7 +7,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 _LINK_LIMIT = 2_000
 _SMALLEST = 50  # pixels: below are counters, spacers and icons
-_LARGEST = 20_000
+LARGEST = 20_000
+"""Pixels of a side: more is a slip of the source, or a bomb for the program that shows it."""
 _LEAD_WIDTH = 536  # look.md §3, as are shape and kind: what differs is not shown
 _SHARP_WIDTH = 1_072  # fills the lead on a screen with two dots a pixel; more is only longer to load
 _SHOWN = ("image/jpeg", "image/png")
@@ -47,7 +48,12 @@ def pixels(written: str) -> int:
     """'640' and '640px' are 640; everything else is unknown: 0."""
     found = re.fullmatch(r"\s*(\d{1,5})(?:\.0+)?\s*(?:px)?\s*", written, re.IGNORECASE | re.ASCII)
     size = int(found[1]) if found else 0
-    return size if size <= _LARGEST else 0
+    return size if size <= LARGEST else 0
+
+
+def may_be_lead(picture: Picture) -> bool:
+    """Whether a digest would show it, were its size known and right; where it leads is not looked at."""
+    return not (picture.width and picture.height) and picture.media_type in ("", "image/jpg", *_SHOWN)
 
 
 def in_srcset(picture: Picture, srcset: str) -> Picture:
