@@ -66,7 +66,7 @@ class Pictures:
         return picture.url.startswith("https:") or (options.allow_private and is_loopback(picture.url))
 
     def _unknown(self, connection: Connection, url: str, document: FeedDocument) -> list[str]:
-        """Addresses, the newest article's first: of what may be mailed and is new or has another picture than before."""
+        """Addresses, the newest article's first: of what may be mailed and is new or has another picture now."""
         feed = feeds.by_url(connection, url, removed=True)
         first = feed is None or not feed.taken
         drafts = document.drafts if feed is None else recognised(connection, feed, document, self._now).drafts
