@@ -76,7 +76,9 @@ def best_size_first(pictures: Iterable[Picture]) -> list[Picture]:
 
 
 def choose(pictures: Iterable[Picture], base: str) -> Picture | None:
-    """The first that can be a lead as it is; else the first that is wide enough; else the first. None without any.
+    """The first that can be a lead as it is; else that is wide enough; else that may be one, were its size known.
+
+    Else the first; None without any.
 
     What is said of one address in several places is joined.
     """
@@ -93,7 +95,7 @@ def choose(pictures: Iterable[Picture], base: str) -> Picture | None:
 
 def _rank(picture: Picture) -> int:
     if picture.width < _LEAD_WIDTH or not picture.height:
-        return 2
+        return 2 if may_be_lead(picture) else 3
     shaped = 4 * picture.height <= 3 * picture.width and picture.width <= 2 * picture.height
     return 0 if shaped and picture.media_type in _SHOWN and picture.url.startswith("https:") else 1
 
