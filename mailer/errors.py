@@ -47,6 +47,10 @@ class FeedError(MailerError):
         super().__init__(sentence)
 
 
+class FeedTooSlow(FeedError):
+    """There was no whole answer in time."""
+
+
 class TemplateError(MailerError):
     """A template is missing or broken; the message has its file and line."""
 

@@ -135,7 +135,7 @@ def _picture(told: Iterable[Picture], images: Iterable[Image], base: str) -> Pic
         in_srcset(Picture(image.src, image.alt, pixels(image.width), pixels(image.height)), image.srcset)
         for image in images
     )
-    found = choose((*told, *(picture for picture in inside if picture.width and picture.height)), base)
+    found = choose((*told, *inside), base)
     return found and replace(found, alt=one_line(found.alt, _ALT_LIMIT))
 
 

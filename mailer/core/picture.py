@@ -7,7 +7,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 _LINK_LIMIT = 2_000
 _SMALLEST = 50  # pixels: below are counters, spacers and icons
-_LARGEST = 20_000
+LARGEST = 20_000
+"""Pixels of a side: more is a slip of the source, or a bomb for the program that shows it."""
 _LEAD_WIDTH = 536  # look.md §3, as are shape and kind: what differs is not shown
 _SHARP_WIDTH = 1_072  # fills the lead on a screen with two dots a pixel; more is only longer to load
 _SHOWN = ("image/jpeg", "image/png")
@@ -47,7 +48,12 @@ def pixels(written: str) -> int:
     """'640' and '640px' are 640; everything else is unknown: 0."""
     found = re.fullmatch(r"\s*(\d{1,5})(?:\.0+)?\s*(?:px)?\s*", written, re.IGNORECASE | re.ASCII)
     size = int(found[1]) if found else 0
-    return size if size <= _LARGEST else 0
+    return size if size <= LARGEST else 0
+
+
+def may_be_lead(picture: Picture) -> bool:
+    """Whether a digest would show it, were its size known and right; where it leads is not looked at."""
+    return not (picture.width and picture.height) and picture.media_type in ("", "image/jpg", *_SHOWN)
 
 
 def in_srcset(picture: Picture, srcset: str) -> Picture:
@@ -70,7 +76,9 @@ def best_size_first(pictures: Iterable[Picture]) -> list[Picture]:
 
 
 def choose(pictures: Iterable[Picture], base: str) -> Picture | None:
-    """The first that can be a lead as it is; else the first that is wide enough; else the first. None without any.
+    """The first that can be a lead as it is; else that is wide enough; else that may be one, were its size known.
+
+    Else the first; None without any.
 
     What is said of one address in several places is joined.
     """
@@ -87,7 +95,7 @@ def choose(pictures: Iterable[Picture], base: str) -> Picture | None:
 
 def _rank(picture: Picture) -> int:
     if picture.width < _LEAD_WIDTH or not picture.height:
-        return 2
+        return 2 if may_be_lead(picture) else 3
     shaped = 4 * picture.height <= 3 * picture.width and picture.width <= 2 * picture.height
     return 0 if shaped and picture.media_type in _SHOWN and picture.url.startswith("https:") else 1
 

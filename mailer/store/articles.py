@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from mailer.core.article import Article, Draft, Picture, all_topics, canonical_link
 from mailer.core.related import Candidate
-from mailer.store.identity import known_as, lend_topics, lent_topics
+from mailer.store.identity import known_as, lend_topics, lent_topics, named
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import articles
 
@@ -42,10 +42,20 @@ def take_in(connection: Connection, origin: str, drafts: Sequence[tuple[Draft, b
 def _bring_up_to_date(connection: Connection, old: Row[Any], draft: Draft, lent: Iterable[str]) -> bool:
     """What its source says now; topics that other sources lent it stay."""
     values = _values(draft) | {"topics": list(all_topics(draft.topics, lent))}
+    values["picture"] = _with_size(values["picture"], old.picture)
     if all(getattr(old, name) == values[name] for name in _CONTENT):
         return False
     connection.execute(update(articles).where(articles.c.seq == old.seq).values(values))
     return True
+
+
+def _with_size(told: dict[str, Any] | None, old: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Of the same picture the size stays that was learned once, which a source that never told it doesn't take back."""
+    if told is None or old is None or told["url"] != old["url"] or (told["width"] and told["height"]):
+        return told
+    if not (old["width"] and old["height"]):
+        return told
+    return told | {name: old[name] for name in ("width", "height", "media_type")}
 
 
 def _add_topics(connection: Connection, old: Row[Any], origin: str, draft: Draft) -> bool:
@@ -95,6 +105,11 @@ def by_seq(connection: Connection, seqs: Iterable[int]) -> list[Article]:
     rows = connection.execute(select(articles).where(articles.c.seq.in_(wanted)))
     found = {row.seq: _article(row) for row in rows}
     return [found[seq] for seq in wanted if seq in found]
+
+
+def told_before(connection: Connection, origin: str, guids: Sequence[str]) -> dict[str, Article]:
+    """By guid, those of a source's articles that are there, also where another source told them first."""
+    return {guid: _article(row) for guid, row in named(connection, origin, guids).items()}
 
 
 def latest(connection: Connection, limit: int) -> list[Article]:

@@ -89,10 +89,10 @@ def by_id(connection: Connection, feed_id: int) -> Feed | None:
     return None if row is None else _feed(row)
 
 
-def by_url(connection: Connection, url: str) -> Feed | None:
-    """A feed that is polled."""
-    row = connection.execute(select(feeds).where(feeds.c.url == url, feeds.c.removed.is_(False))).first()
-    return None if row is None else _feed(row)
+def by_url(connection: Connection, url: str, *, removed: bool = False) -> Feed | None:
+    """A feed that is polled; `removed`: also one that is not any more."""
+    row = connection.execute(select(feeds).where(feeds.c.url == url)).first()
+    return None if row is None or (row.removed and not removed) else _feed(row)
 
 
 def is_free(connection: Connection, url: str) -> bool:

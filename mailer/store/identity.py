@@ -17,9 +17,7 @@ def known_as(connection: Connection, origin: str, drafts: Sequence[Draft]) -> di
 
     A row of another origin is a duplicate, which that other source goes on telling; its new name is written down.
     """
-    guids = [draft.guid for draft in drafts]
-    found = {row.guid: row for row in _rows(connection, articles.c.guid, guids, articles.c.origin == origin)}
-    found |= _by_name(connection, origin, [guid for guid in guids if guid not in found])
+    found = named(connection, origin, [draft.guid for draft in drafts])
     if len(found) < len(drafts):
         told_elsewhere = _by_link(connection, origin, drafts, [draft for draft in drafts if draft.guid not in found])
         names = [{"origin": origin, "guid": guid, "seq": row.seq} for guid, row in told_elsewhere.items()]
@@ -27,6 +25,12 @@ def known_as(connection: Connection, origin: str, drafts: Sequence[Draft]) -> di
             connection.execute(insert(article_names), names)
         found |= told_elsewhere
     return found
+
+
+def named(connection: Connection, origin: str, guids: Sequence[str]) -> dict[str, Row[Any]]:
+    """By guid, the rows of articles that this source told before, under that or as a further name."""
+    found = {row.guid: row for row in _rows(connection, articles.c.guid, guids, articles.c.origin == origin)}
+    return found | _by_name(connection, origin, [guid for guid in guids if guid not in found])
 
 
 def lend_topics(connection: Connection, origin: str, draft: Draft) -> bool:

@@ -124,7 +124,7 @@ def test_feeds_of_two_dozen_makers_give_one_digest(site, relay):
     site.configure("[cadence.weekly]\nwhen = 'monday 07:00'\nmax_articles = 100")
     site.join("ann")
     for path in sorted(FEEDS.iterdir()):
-        site.did("feeds", "add", str(path), "--now", "2026-11-23T06:30Z")
+        site.did("feeds", "add", str(path), "--now", "2026-11-23T06:30Z", MAILER_FEEDS__PICTURE_SIZES="false")
     shown = site.json("preview", "--cadence", "weekly", "--now", MONDAY, "--out", "look")
     assert shown["articles"] == 50
     text, html = ((site.folder / "look" / name).read_text(encoding="utf-8") for name in ("digest.txt", "digest.html"))

@@ -44,6 +44,22 @@ async def test_what_changed_is_brought_up_to_date_under_its_number(database):
     assert found.known
 
 
+async def test_a_size_that_was_learned_stays_while_the_picture_is_the_same(database):
+    bare = Picture("https://x.example/p.png", "a picture")
+    learned = replace(bare, width=600, height=300, media_type="image/png")
+    await take(database, replace(draft("a"), picture=learned))
+    assert await take(database, replace(draft("a"), picture=bare)) == (0, 0)
+    for told, kept in (
+        (replace(bare, alt="other words"), replace(learned, alt="other words")),
+        (replace(bare, width=700, height=400), replace(bare, width=700, height=400)),
+        (Picture("https://x.example/q.png"), Picture("https://x.example/q.png")),
+        (None, None),
+    ):
+        assert await take(database, replace(draft("a"), picture=told)) == (0, 1)
+        (found,) = await database.read(articles.by_seq, [1])
+        assert found.draft.picture == kept
+
+
 async def test_the_same_again_is_no_change_whatever_its_zone_and_microseconds(database):
     moment = datetime(2026, 11, 20, 12, 0, 0, 123_456, UTC)
     await take(database, draft("a", published=moment))

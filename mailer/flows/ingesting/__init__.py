@@ -14,6 +14,7 @@ from mailer.core.polling import Hints
 from mailer.errors import FeedError, InputError, MailerError, NotFound, StoreError
 from mailer.flows.ingesting.asking import Found, Gates, Source, ask, find, is_web
 from mailer.flows.ingesting.keeping import Polled, fail, keep
+from mailer.flows.ingesting.picturing import Pictures
 from mailer.store import article_names, articles, feeds
 from mailer.store.database import Database
 from mailer.store.feeds import Feed
@@ -69,12 +70,21 @@ class Imported:
     refused: tuple[str, ...]
 
 
+class _Run:
+    """What the feeds of one command have in common."""
+
+    def __init__(self, database: Database, source: Source, now: datetime) -> None:
+        self.database, self.source, self.now = database, source, now
+        self.gates = Gates()
+        self.pictures = Pictures(database, source, now)
+
+
 async def add_feed(database: Database, address: str, *, source: Source, now: datetime) -> Added:
     """Add a feed and take in what it has. Raises FeedError, InputError; then nothing is added.
 
     `address`: a feed's http or https URL, that of a page which names one, or the path of a file.
     """
-    return await _add(database, _place(address), source, Gates(), now)
+    return await _add(_Run(database, source, now), _place(address))
 
 
 async def import_feeds(database: Database, path: Path, *, source: Source, now: datetime) -> list[Added | NotAdded]:
@@ -85,16 +95,16 @@ async def import_feeds(database: Database, path: Path, *, source: Source, now: d
     """
     outlines = read_opml(_read(path, MAX_OPML), name=path.name)
     there = {feed.url: feed for feed in await database.read(feeds.every)}
-    gates = Gates()
+    run = _Run(database, source, now)
 
     async def one(outline: Outline) -> Added | NotAdded:
         if outline.url in there:
             return Added(outline.url, Polled(there[outline.url], asked=False))
         if not is_web(outline.url):  # a list from a stranger must not name files of this machine
             return NotAdded(outline.url, f"{outline.url} is not an http or https address.")
-        async with gates.turn(outline.url):
+        async with run.gates.turn(outline.url):
             try:
-                return await _add(database, outline.url, source, gates, now)
+                return await _add(run, outline.url)
             except StoreError:
                 raise
             except MailerError as error:
@@ -108,13 +118,13 @@ async def poll(database: Database, *, source: Source, now: datetime, due: bool =
 
     A feed that fails keeps nobody else waiting; its problem is remembered.
     """
-    gates = Gates()
+    run = _Run(database, source, now)
 
     async def one(feed: Feed) -> Polled:
         if due and not feed.is_due(now):
             return Polled(feed, asked=False)
-        async with gates.turn(feed.url):
-            return await _poll(database, feed, source, gates, now)
+        async with run.gates.turn(feed.url):
+            return await _poll(run, feed)
 
     return list(await asyncio.gather(*map(one, await database.read(feeds.every))))
 
@@ -149,15 +159,16 @@ async def import_articles(database: Database, path: Path, *, archive: bool, now:
     return Imported(new, changed, found.refusals)
 
 
-async def _add(database: Database, url: str, source: Source, gates: Gates, now: datetime) -> Added:
-    found = await find(url, source, gates)
+async def _add(run: _Run, url: str) -> Added:
+    found = await find(url, run.source, run.gates)
+    document = await run.pictures.sized(found.url, found.document)
 
     def write(connection: Connection) -> Added:
         feed, fresh = feeds.add(connection, _kept_address(connection, found))
-        polled = keep(connection, feed, found.fetched, found.document, source, now)
+        polled = keep(connection, feed, found.fetched, document, run.source, run.now)
         return Added(url, polled, fresh, found.page, found.others)
 
-    return await database.write(write)
+    return await run.database.write(write)
 
 
 def _kept_address(connection: Connection, found: Found) -> str:
@@ -166,12 +177,14 @@ def _kept_address(connection: Connection, found: Found) -> str:
     return moved if moved and not feeds.is_free(connection, moved) else found.url
 
 
-async def _poll(database: Database, feed: Feed, source: Source, gates: Gates, now: datetime) -> Polled:
+async def _poll(run: _Run, feed: Feed) -> Polled:
     try:
-        fetched, document = await ask(feed, source, gates)
+        fetched, document = await ask(feed, run.source, run.gates)
     except FeedError as error:
-        return await database.write(fail, feed, str(error), Hints.of(error.headers), source, now)
-    return await database.write(keep, feed, fetched, document, source, now)
+        return await run.database.write(fail, feed, str(error), Hints.of(error.headers), run.source, run.now)
+    if document is not None:
+        document = await run.pictures.sized(feed.url, document)
+    return await run.database.write(keep, feed, fetched, document, run.source, run.now)
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -47,17 +47,17 @@ class Found:
 
 
 class Gates:
-    """Who may go when many feeds are asked."""
+    """Who may go when many addresses are asked."""
 
-    def __init__(self) -> None:
-        self._all = asyncio.Semaphore(AT_ONCE)
-        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONE_HOST))
+    def __init__(self, at_once: int = AT_ONCE, at_one_host: int = AT_ONE_HOST) -> None:
+        self._all = asyncio.Semaphore(at_once)
+        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(at_one_host))
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
 
     @asynccontextmanager
     async def turn(self, url: str) -> AsyncIterator[None]:
         """From asking to storing. The host's gate comes first: who waits there must not keep others waiting."""
-        async with self._hosts[_host(url)], self._all:
+        async with self._hosts[host_of(url)], self._all:
             yield
 
     async def read(self, fetched: Fetched, url: str) -> FeedDocument:
@@ -137,7 +137,8 @@ async def _fetch(url: str, source: Source, *, etag: str = "", last_modified: str
     return await asyncio.to_thread(read_file, url, etag=etag, options=source.options)
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """'' where the address names none."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

@@ -76,15 +76,20 @@ def fail(connection: Connection, feed: Feed, problem: str, hints: Hints, source:
     return Polled(feeds.by_id(connection, feed.id) or feed, problem=problem)
 
 
+def recognised(connection: Connection, feed: Feed, document: FeedDocument, now: datetime) -> Recognised:
+    """Which of its articles a feed told before."""
+    if not feed.taken:
+        return Recognised(document.drafts)
+    there = article_names.remembered(connection, feed.origin, document.drafts)
+    guids = {guid for article in there for guid in article.guids}
+    # What looks through all articles of the feed is only asked where it may count.
+    some_new = any(draft.guid not in guids for draft in document.drafts)
+    newest = article_names.newest_date(connection, feed.origin, now) if some_new else None
+    return recognise(document.drafts, there, newest=newest)
+
+
 def _take_in(connection: Connection, feed: Feed, document: FeedDocument, source: Source, now: datetime) -> Polled:
-    found = Recognised(document.drafts)
-    if feed.taken:
-        there = article_names.remembered(connection, feed.origin, document.drafts)
-        guids = {guid for article in there for guid in article.guids}
-        # What looks through all articles of the feed is only asked where it may count.
-        some_new = any(draft.guid not in guids for draft in document.drafts)
-        newest = article_names.newest_date(connection, feed.origin, now) if some_new else None
-        found = recognise(document.drafts, there, newest=newest)
+    found = recognised(connection, feed, document, now)
     drafts = take_in(replace(document, drafts=found.drafts), first=not feed.taken, now=now, back=source.back)
     new, changed = articles.take_in(connection, feed.origin, drafts)
     article_names.add_names(connection, feed.origin, found.names)
