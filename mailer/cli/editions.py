@@ -168,14 +168,12 @@ def skip(
         show_json({"id": found.id, "cadence": found.cadence, "period": found.period, "skipped": True, "anew": anew})
         return
     old = " What its feed only renamed counts as old." if found.reason == "guid_storm" else ""
-    then = (
-        f"Make it again: mailer send --cadence {found.cadence}"
-        if anew
-        else "Its other articles come with the next edition."
-        if old
-        else "Its articles come with the next edition."
-    )
-    say(f"Skipped {found.cadence} {found.period}: nobody gets it.{old} {then}")
+    name = f"{found.cadence} {found.period}"
+    if anew:
+        say(f"Forgot {name}.{old} Make it again: mailer send --cadence {found.cadence}")
+    else:
+        rest = "Its other articles" if old else "Its articles"
+        say(f"Skipped {name}: nobody gets it.{old} {rest} come with the next edition.")
 
 
 @app.command()

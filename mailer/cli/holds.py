@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mailer.core.delivery import HoldReason
+from mailer.core.delivery import EditionState, HoldReason
 
 if TYPE_CHECKING:
     from mailer.store.editions import Edition
@@ -24,8 +24,10 @@ def found_in_words(edition: "Edition") -> "Iterable[str]":
     errors = [finding for finding in edition.findings if finding.startswith("error ")]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        yield f"{edition.cadence} {edition.period}: lint found an {errors[0]}{more}"
-        yield f"  look    mailer editions show {edition.id}"
+        name = f"{edition.cadence} {edition.period}"
+        yield f"{name}: lint found {errors[0]}{more}"
+        if edition.state != EditionState.HELD:
+            yield f"  look    mailer editions show {edition.id}"
     for finding in edition.findings:
         if finding.startswith("warning size"):
             yield f"{edition.cadence} {edition.period}: {finding}"
@@ -38,3 +40,4 @@ def held_in_words(editions: "Iterable[Edition]") -> "Iterable[str]":
         yield f"  look    mailer editions show {edition.id}"
         yield f"  send    mailer editions send {edition.id}"
         yield f"  refuse  mailer editions skip {edition.id}"
+        yield f"  anew    mailer editions skip {edition.id} --anew"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mailer.cli.output import JSON, counted, say, show_json
+from mailer.cli.output import JSON, counted, say, show_json, tell
 from mailer.cli.session import NOW, parts, run
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def _due(made: Parts, cadence: str) -> tuple[tuple[str, bytes], ...]:
         prospect = await planning.look_ahead(database, chosen, now=drawn["now"], composer=composer)
         edition = prospect.made
         if edition is not None:
+            coming = f"{prospect.next_due:%Y-%m-%dT%H:%MZ}"
+            tell(f"{cadence} {prospect.period} is made already. The coming one: --now {coming}")
             found = await database.read(
                 lambda connection: [*planning.frozen_specimens(connection, edition, stationery)]
             )

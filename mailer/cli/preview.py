@@ -94,10 +94,17 @@ def preview(
     say(
         f"Subject: {found.subject}",
         f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
+        *([_coming(made, cadence)] if found.frozen else []),
         *([found.warning] if found.warning else []),
         *([_cost_in_words(found.cost)] if found.cost else []),
         *paths,
     )
+
+
+def _coming(made: "Parts", cadence: str) -> str:
+    """Where what is due is made already: how to see what an editor can still change."""
+    due = made.cadence(cadence).next_due(made.clock())
+    return f"Made already: these are its bytes. The coming one: --now {due:%Y-%m-%dT%H:%MZ}"
 
 
 def _cost_in_words(cost: "Cost") -> str:

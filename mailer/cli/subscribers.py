@@ -36,12 +36,22 @@ def add(
     cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
     topic: list[str] = TOPIC,
     timezone: str = typer.Option("", "--timezone", metavar="Z", help="Their time zone; default: the site's."),
+    language: str = typer.Option(
+        "", "--language", metavar="TAG", help="Of their mails: de, es, …; default: the site's."
+    ),
     confirmed: bool = CONFIRMED,
     consent: str = CONSENT,
     as_json: bool = JSON,
 ) -> None:
     """Add one reader who has agreed to it. No mail is sent."""
-    from mailer.core.subscription import Newcomer, clean_address, clean_cadence, clean_timezone, clean_topics
+    from mailer.core.subscription import (
+        Newcomer,
+        clean_address,
+        clean_cadence,
+        clean_language,
+        clean_timezone,
+        clean_topics,
+    )
     from mailer.flows import subscribing
 
     statement = _consent(confirmed, consent)
@@ -50,6 +60,7 @@ def add(
         email=_checked(clean_address, address, address),
         cadence=_checked(lambda text: clean_cadence(text, made.cadences()), cadence, "--cadence"),
         timezone=_checked(clean_timezone, timezone, "--timezone"),
+        language=_checked(clean_language, language, "--language"),
         topics=_topics(made, topic, clean_topics),
     )
     reader = run(
@@ -71,12 +82,15 @@ def set_(
     cadence: str = typer.Option("", "--cadence", help="How often from now on."),
     topic: list[str] = typer.Option(None, "--topic", metavar="T", help="These topics from now on; 'all' for all."),
     timezone: str = typer.Option("", "--timezone", metavar="Z", help="Their time zone."),
+    language: str = typer.Option(
+        "", "--language", metavar="TAG", help="Of their mails: de, es, …; 'site' for the site's."
+    ),
     pause_until: str = typer.Option("", "--pause-until", metavar="DATE", help="No digests before this day."),
     resume: bool = typer.Option(False, "--resume", help="End a pause now."),
     as_json: bool = JSON,
 ) -> None:
     """Change how often, what, or when a reader gets digests. No mail is sent."""
-    from mailer.core.subscription import clean_address, clean_cadence, clean_timezone, clean_topics
+    from mailer.core.subscription import clean_address, clean_cadence, clean_language, clean_timezone, clean_topics
     from mailer.flows import subscribing
 
     made = parts(context)
@@ -84,6 +98,7 @@ def set_(
     wanted = None if not topic else () if topic in (["all"], [""]) else _topics(made, topic, clean_topics)
     new_cadence = _checked(lambda text: clean_cadence(text, made.cadences()), cadence, "--cadence") if cadence else None
     new_zone = _checked(clean_timezone, timezone, "--timezone") if timezone else None
+    spoken = None if not language else "" if language == "site" else _checked(clean_language, language, "--language")
     until = _day(pause_until, new_zone or _zone_of(made, email)) if pause_until else None
     reader = run(
         made,
@@ -94,6 +109,7 @@ def set_(
             cadence=new_cadence,
             topics=wanted,
             timezone=new_zone,
+            language=spoken,
             pause_until=until,
             resume=resume,
         ),

@@ -170,7 +170,8 @@ def _pages(publication: Publication, base_url: str) -> Pages:
             share = f"mailto:?subject={quote(story.headline)}&body={quote(base_url + story.path)}"
             related = publication.related(story)
             return _html(looks, "article.html", story=story, related=related, share=share, modified=story.published)
-        return _html(looks, "missing.html", status=404)
+        later = folder in ("preferences", "unsubscribe", "one-click")
+        return _html(looks, "missing.html", status=404, later=later)
 
     return answer
 

@@ -51,6 +51,7 @@ async def change(
     cadence: str | None = None,
     topics: tuple[str, ...] | None = None,
     timezone: str | None = None,
+    language: str | None = None,
     pause_until: datetime | None = None,
     resume: bool = False,
 ) -> Subscriber:
@@ -63,9 +64,9 @@ async def change(
         raise InputError("Pausing and resuming at once makes no sense; give one of them.")
     if pause_until is not None and pause_until <= now:
         raise InputError(f"A pause until {_moment(pause_until)} is over already; give a day to come.")
-    wish = _Wish(cadence, topics, timezone, pause_until, resume)
+    wish = _Wish(cadence, topics, timezone, language, pause_until, resume)
     if wish == _Wish():
-        raise InputError(f"Nothing to change for {email}: give a cadence, topics, a time zone or a pause.")
+        raise InputError(f"Nothing to change for {email}: give a cadence, topics, a time zone, a language or a pause.")
     return await database.write(_change, email, wish, now)
 
 
@@ -79,6 +80,7 @@ class _Wish:
     cadence: str | None = None
     topics: tuple[str, ...] | None = None
     timezone: str | None = None
+    language: str | None = None
     pause_until: datetime | None = None
     resume: bool = False
 
@@ -121,10 +123,10 @@ def _change(connection: Connection, email: str, wish: _Wish, now: datetime) -> S
     def write(event: str, detail: str, **values: Any) -> None:
         subscribers.change(connection, reader.id, now=now, route="cli", event=event, detail=detail, **values)
 
-    if wish.cadence not in (None, reader.cadence):
-        write("cadence", f"{reader.cadence} -> {wish.cadence}", cadence=wish.cadence)
-    if wish.timezone not in (None, reader.timezone):
-        write("timezone", f"{reader.timezone or 'site'} -> {wish.timezone or 'site'}", timezone=wish.timezone)
+    for column in ("cadence", "timezone", "language"):
+        wanted, had = getattr(wish, column), getattr(reader, column)
+        if wanted not in (None, had):
+            write(column, f"{had or 'site'} -> {wanted or 'site'}", **{column: wanted})
     if wish.topics is not None and wish.topics != reader.topics:
         detail = f"{_listed(reader.topics)} -> {_listed(wish.topics)}"
         write("topics", detail, interest_set_id=subscribers.interest_set(connection, wish.topics))

@@ -174,7 +174,8 @@ class _Opening:
         if not self._client.supports_extension("starttls"):
             raise aiosmtplib.SMTPNotSupported(
                 f"{self._options.host} offers no STARTTLS, so nothing was sent to it: "
-                'set security in [smtp] to "tls" if it speaks TLS from the first byte'
+                'set security in [smtp] to "tls" if it speaks TLS from the first byte, '
+                'or to "none" if it is on this machine'
             )
         await self._client.starttls(timeout=patience)
 

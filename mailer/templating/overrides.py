@@ -197,6 +197,11 @@ def chosen(name: str) -> tuple[str, ...]:
 
 def eject(names: Iterable[str], folder: Path, *, force: bool) -> list[Ejected]:
     """Copy ours into a folder, made where it isn't there. What is there stays, unless by `force`. Raises InputError."""
+    if folder.resolve() == our_folder().resolve():
+        raise InputError(
+            f"{folder} is where the program keeps its own templates. Run mailer in a folder of your own, or write "
+            "another one under [theme] templates."
+        )
     done = []
     for name in names:
         path = folder / name

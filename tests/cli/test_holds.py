@@ -33,7 +33,7 @@ def test_an_edition_with_articles_of_a_storm_is_held_and_says_what_to_do(held, r
     assert ended.code == 1
     assert relay.accepted == []
     assert "weekly 2026-W48 is held: a feed changed the ids of all its articles" in ended.err
-    for command in ("editions show 1", "editions send 1", "editions skip 1"):
+    for command in ("editions show 1", "editions send 1", "editions skip 1", "editions skip 1 --anew"):
         assert f"mailer {command}" in ended.err
     assert held.json(*SEND, code=1)["held"] == [1]
     assert held.did("verify")
@@ -197,7 +197,7 @@ def test_an_error_that_lint_finds_is_said_and_the_edition_goes_out(site, relay):
     ended = site.did(*SEND)
 
     assert relay.copies == {"ann@example.com": 1}
-    assert "weekly 2026-W48: lint found an error placeholder" in ended.err
+    assert "weekly 2026-W48: lint found error placeholder" in ended.err
     shown = site.json("editions", "show", "1")
     assert any(finding.startswith("error placeholder") for finding in shown["findings"])
     assert "Lint found:" in site.did("editions", "show", "1").out

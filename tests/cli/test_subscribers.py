@@ -365,3 +365,19 @@ def test_a_reader_of_an_address_beyond_ascii_gets_their_digest(site, relay):
 
     assert sum(relay.copies.values()) == 1
     assert site.json("subscribers", "show", "jörg@exämple.com")["deliveries"][0]["state"] == "accepted"
+
+
+def test_a_reader_gets_mails_in_the_language_that_was_set(site, relay):
+    site.publish("one")
+    site.did("subscribers", "add", "ann@example.com", "--cadence", "weekly", "--language", "de", *AGREED)
+    site.join("bob")
+    site.did("subscribers", "set", "bob@example.com", "--language", "es")
+    site.did("send", "--cadence", "weekly", "--now", MONDAY)
+
+    assert relay.mail_to("ann@example.com")["Content-Language"] == "de"
+    assert relay.mail_to("bob@example.com")["Content-Language"] == "es"
+    site.did("subscribers", "set", "bob@example.com", "--language", "site")
+    assert site.json("subscribers", "show", "bob@example.com")["language"] == ""
+    ended = site.run("subscribers", "set", "bob@example.com", "--language", "!")
+    assert ended.code != 0
+    assert "--language" in ended.err
