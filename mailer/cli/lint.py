@@ -67,11 +67,14 @@ def lint(
 
     if (file is None) == (cadence is None):
         raise Misuse("Name a file or --cadence, one of the two: `mailer lint digest.eml`.")
+    told: tuple[str, ...] = ()
     if file is not None:
         mails: Sequence[tuple[str, bytes]] = ((str(file), _read(file)),)
     else:
-        mails = _due(parts(context, now), cadence or "")
-    lot = _looked_at(mails, *(_asking(context) if online else (None, "")))
+        mails, told, note = _due(parts(context, now), cadence or "")
+        if note and not as_json:
+            tell(note)
+    lot = _looked_at(mails, told, *(_asking(context) if online else (None, "")))
     if as_json:
         show_json(_document(lot))
     else:
@@ -94,22 +97,23 @@ def _read(file: Path) -> bytes:
         raise Misuse(f"{file} can't be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
-def _due(made: Parts, cadence: str) -> tuple[tuple[str, bytes], ...]:
+def _due(made: Parts, cadence: str) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...], str]:
     """Every mail of the edition that is due, made or as planning would make it, each with a name; none: nothing is.
 
-    Without readers it is the mail that a reader of the future would get.
+    Without readers it is the mail that a reader of the future would get. Beside them the texts they are made of, and
+    what to know where the edition is made already.
     """
     from mailer.flows import planning
 
     chosen, stationery, composer = made.cadence(cadence), made.stationery(), made.composer()
     drawn: dict[str, Any] = {"now": made.clock(), "keys": made.keys(), "nonce": made.draw()}
 
-    async def look(database: Database) -> tuple[tuple[str, bytes], ...]:
+    async def look(database: Database) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...], str]:
         prospect = await planning.look_ahead(database, chosen, now=drawn["now"], composer=composer)
-        edition = prospect.made
+        edition, note = prospect.made, ""
         if edition is not None:
             coming = f"{prospect.next_due:%Y-%m-%dT%H:%MZ}"
-            tell(f"{cadence} {prospect.period} is made already. The coming one: --now {coming}")
+            note = f"{cadence} {prospect.period} is made already. The coming one: --now {coming}"
             found = await database.read(
                 lambda connection: [*planning.frozen_specimens(connection, edition, stationery)]
             )
@@ -117,11 +121,14 @@ def _due(made: Parts, cadence: str) -> tuple[tuple[str, bytes], ...]:
             found = [*planning.specimens(prospect, composer=composer, stationery=stationery, **drawn)]
         if not found and edition is None:
             sample = await planning.preview(database, chosen, composer=composer, stationery=stationery, **drawn)
-            return () if sample is None else ((f"{cadence} {sample.period}: {sample.subject}", sample.mail.data),)
-        return tuple(
+            if sample is None:
+                return (), (), note
+            return ((f"{cadence} {sample.period}: {sample.subject}", sample.mail.data),), sample.told, note
+        mails = tuple(
             (f"{cadence} {prospect.period}{_variant(number, found)}: {one.subject}", one.mail.data)
             for number, one in enumerate(found, start=1)
         )
+        return mails, tuple(text for one in found for text in one.told), note
 
     return run(made, look)
 
@@ -144,14 +151,14 @@ def _asking(context: typer.Context) -> tuple[FeedOptions, str]:
     return settings.feeds, settings.site.url
 
 
-def _looked_at(mails: Sequence[tuple[str, bytes]], options: FeedOptions | None, site: str) -> _Lot:
-    """Lint every mail. `options`: how to ask for what they link to, None: don't."""
+def _looked_at(mails: Sequence[tuple[str, bytes]], told: Sequence[str], options: FeedOptions | None, site: str) -> _Lot:
+    """Lint every mail. `told`: the texts they are made of. `options`: how to ask for what they link to, None: don't."""
     import asyncio
 
     from mailer.core.lint import addresses_of, gathered, lint_mail
     from mailer.flows.linting import probe_links
 
-    found: list[tuple[str, Sequence[Finding]]] = [(name, lint_mail(data)) for name, data in mails]
+    found: list[tuple[str, Sequence[Finding]]] = [(name, lint_mail(data, told)) for name, data in mails]
     asked = skipped = 0
     if options is not None:
         held = {name: addresses_of(data) for name, data in mails}

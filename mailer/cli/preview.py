@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def preview(
     context: typer.Context,
-    cadence: str = typer.Option(..., "--cadence", help="daily, weekly, monthly, or one of your own."),
+    cadence: str = typer.Option("", "--cadence", help="daily, weekly, monthly, or one of your own."),
     now: str | None = NOW,
     reader: str | None = typer.Option(None, "--as", metavar="ADDRESS", help="What this reader gets."),
     mail: str = typer.Option("digest", "--mail", metavar="NAME", help="digest, confirm, welcome, changed or goodbye."),
@@ -41,6 +41,8 @@ def preview(
 
     made = parts(context, now)
     _check(mail, language, reader, variants=variants)
+    if mail == "digest" and not cadence:
+        raise Misuse(f"Which digest? Give --cadence, one of: {', '.join(made.cadences())}.")
     if mail != "digest":
         _sample(made, cadence, mail, language, out, as_json=as_json)
         return
@@ -131,9 +133,12 @@ def _sample(made: "Parts", cadence: str, name: str, language: str, out: Path, *,
     """One of the other mails, as a reader of this cadence would get it now."""
     from email import message_from_bytes, policy
 
+    from mailer.errors import Misuse
     from mailer.flows import noticing
 
-    composer = made.composer()
+    if name not in noticing.KINDS:
+        raise Misuse(f"There is no mail '{name}'; there are: digest, {', '.join(noticing.KINDS)}.")
+    composer, cadence = made.composer(), cadence or next(iter({"weekly": 0} | made.cadences()))
     mail = noticing.sample(
         name,
         site=composer.site,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
-from mailer.cli.output import counted, say, show_json, show_table, tell
+from mailer.cli.output import counted, say, show_json, show_table
 from mailer.cli.session import run
 from mailer.flows import planning
 from mailer.flows.planning import Prospect, Specimen
@@ -71,15 +71,17 @@ def show_variants(made: Parts, cadence: str, *, as_json: bool) -> None:
         empty="",
     )
     rest = f" ({len(found) - len(shown)} more are not listed)" if len(found) > len(shown) else ""
-    if any(one["per_reader"] for one in found):
-        tell("The theme asks who reads (`reader`): each copy is rendered for its reader, besides what is shown here.")
     say("", f"{counted(len(found), 'variant')} for {counted(readers, 'reader')}{rest}. {_cost(prospect, milliseconds)}")
+    if any(one["per_reader"] for one in found):
+        each = max(one["per_reader_ms"] for one in found)
+        total = sum(one["per_reader_ms"] * one["readers"] for one in found) / 1000
+        say(f"Each copy is rendered, as the theme asks who reads: {each:.1f} ms each, {total:,.1f} s for all.")
 
 
 def _cost(prospect: Prospect, milliseconds: float) -> str:
     if prospect.made is not None:
         return "They are made already; planning composed each of them once."
-    return f"Composing them takes {milliseconds / 1000:.2f} s, once; a reader more in a variant costs nothing of it."
+    return f"Composing them takes {milliseconds / 1000:.2f} s, once, however many readers each has."
 
 
 def _measured(specimens: Iterator[Specimen]) -> list[dict[str, Any]]:
@@ -96,6 +98,7 @@ def _measured(specimens: Iterator[Specimen]) -> list[dict[str, Any]]:
                 "more": one.more,
                 "bytes": len(one.mail.data),
                 "per_reader": one.live,
+                "per_reader_ms": round(one.seconds * 1000, 2),
                 "milliseconds": round((ended - started) * 1000, 2),
             }
         )

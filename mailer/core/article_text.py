@@ -44,7 +44,7 @@ def summary_of(text: str, title: str) -> str:
     # More than is kept, so that a sentence's end is seen; not all, because cleaning looks at each character.
     shown = _formulas(clean_text(text[: 2 * SUMMARY_LIMIT], 2 * SUMMARY_LIMIT))
     if len(text) <= 2 * SUMMARY_LIMIT:
-        shown = _CUT_OFF.sub("…", _without_footer(shown, title))
+        shown = _without_stump(_without_footer(shown, title))
     shown = _ABSTRACT.sub("", shown)
     return first_sentences(_without_title(shown, title), SUMMARY_LIMIT)
 
@@ -84,6 +84,15 @@ def _without_footer(text: str, title: str) -> str:
         if mark in text:
             text = footer.sub("", text)
     return text
+
+
+def _without_stump(text: str) -> str:
+    """An excerpt that breaks off in a sentence ends with the one before; where there is none, with '…'."""
+    bare = _CUT_OFF.sub("", text)
+    if bare == text:
+        return text
+    whole = first_sentences(bare, len(bare) - 1)
+    return bare.rstrip(" .…") + "…" if whole.endswith("…") else whole
 
 
 _CUT_OFF = re.compile(r"\s*\[\s*(?:…|\.\.\.)\s*\]\s*$")

@@ -3,7 +3,7 @@
 Every mail may be asked about, not only ours; what can't be read is a finding. `docs/lint.md` has a line on each rule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mailer.core.lint_colours import readable
@@ -32,12 +32,13 @@ class Asked:
     personal: bool
 
 
-def lint_mail(data: bytes) -> tuple[Finding, ...]:
+def lint_mail(data: bytes, told: Iterable[str] = ()) -> tuple[Finding, ...]:
     """What is wrong with a whole message, errors first, else in the order of the mail. Never raises, for any bytes.
 
+    `told`: the texts it is made of, where they are known: a title may be about '{{ name }}'.
     At most ten findings of a rule and level; the tenth says how many more there are.
     """
-    found = at_most(list(_all(data)))
+    found = at_most(list(_all(data, "\n".join(told))))
     return tuple(sorted(found, key=lambda finding: finding.level != "error"))
 
 
@@ -56,7 +57,7 @@ def addresses_of(data: bytes) -> tuple[Asked, ...]:
     return tuple(Asked(url, where, is_personal(url, letter)) for url, where in first.items())
 
 
-def _all(data: bytes) -> Iterator[Finding]:
+def _all(data: bytes, told: str) -> Iterator[Finding]:
     letter = read_letter(data)
     yield from letter.troubles
     yield from check_lines(letter)
@@ -72,7 +73,7 @@ def _all(data: bytes) -> Iterator[Finding]:
         yield from _whole_page(page, letter)
     else:
         yield from check_text(letter, None, (), [])
-    yield from check_placeholders(letter, page)
+    yield from check_placeholders(letter, page, told)
 
 
 def _whole_page(page: Page, letter: Letter) -> Iterator[Finding]:

@@ -187,10 +187,20 @@ def test_an_empty_edition_cannot_be_sent(site, relay):
 
 # --- the gate
 
-ODD = {"id": "odd", "title": "Dear {{ name }}, a study"}
+
+def spoil(site: Site) -> None:
+    """A theme whose subject has a mark that nothing fills in."""
+    folder = site.folder / "theme/email/digest"
+    folder.mkdir(parents=True)
+    (folder / "subject.txt").write_text("{{ page.subject }}{% if 'odd' in page.subject %} *|FNAME|*{% endif %}")
+    site.configure('[theme]\ntemplates = "theme"')
+
+
+ODD = {"id": "odd"}
 
 
 def test_an_error_that_lint_finds_is_said_and_the_edition_goes_out(site, relay):
+    spoil(site)
     site.publish(ODD)
     site.join("ann")
 
@@ -205,6 +215,7 @@ def test_an_error_that_lint_finds_is_said_and_the_edition_goes_out(site, relay):
 
 def test_where_lint_holds_an_edition_with_an_error_waits_for_a_word(site, relay):
     site.configure('[delivery]\nlint = "hold"')
+    spoil(site)
     site.publish(ODD)
     site.join("ann")
 
@@ -216,7 +227,7 @@ def test_where_lint_holds_an_edition_with_an_error_waits_for_a_word(site, relay)
     assert site.json("editions", "show", "1")["reason"] == "lint"
 
     # What was wrong is mended, and the edition made anew.
-    site.publish(ODD | {"title": "Dear reader, a study"})
+    (site.folder / "theme/email/digest/subject.txt").write_text("{{ page.subject }}")
     site.did("editions", "skip", "1", "--anew", "--now", MONDAY)
     site.did(*SEND)
     assert relay.copies == {"ann@example.com": 1}
@@ -235,6 +246,7 @@ def test_where_lint_holds_an_edition_without_errors_goes_out(site, relay):
 
 def test_every_variant_is_looked_at_before_the_first_permit(site, relay):
     site.configure('[delivery]\nlint = "hold"\n[topics]\nheart = "Heart"\nlungs = "Lungs"')
+    spoil(site)
     site.publish({"id": "fine", "topics": ["heart"]}, ODD | {"topics": ["lungs"]})
     site.join("ann", topics="heart")
     site.join("bob", topics="lungs")
@@ -248,6 +260,7 @@ def test_every_variant_is_looked_at_before_the_first_permit(site, relay):
 
 def test_a_pause_of_judgement_is_not_overridden_by_sending_again(site, relay):
     site.configure('[delivery]\nlint = "hold"')
+    spoil(site)
     site.publish(ODD)
     site.join("ann")
     site.run(*SEND)
@@ -257,4 +270,15 @@ def test_a_pause_of_judgement_is_not_overridden_by_sending_again(site, relay):
     assert relay.accepted == []
 
     site.did("editions", "send", "1", "--now", MONDAY)
+    assert relay.copies == {"ann@example.com": 1}
+
+
+def test_an_article_about_placeholders_is_no_error(site, relay):
+    site.configure('[delivery]\nlint = "hold"')
+    site.publish({"id": "tips", "title": "How to write {{ name }} and *|FNAME|* in a letter"})
+    site.join("ann")
+
+    assert site.did("lint", "--cadence", "weekly", "--now", MONDAY).out.count("placeholder") == 0
+    site.did(*SEND)
+
     assert relay.copies == {"ann@example.com": 1}

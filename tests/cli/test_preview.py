@@ -205,7 +205,7 @@ def test_the_other_mails_can_be_looked_at_in_any_language(site, name):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--mail", "hello"), "There is no mail 'hello'; there are: confirm, welcome, changed, goodbye."),
+        (("--mail", "hello"), "There is no mail 'hello'; there are: digest, confirm, welcome, changed, goodbye."),
         (("--mail", "welcome", "--language", "tlh"), "Mails are not written in 'tlh'"),
         (("--mail", "welcome", "--as", "ann@example.com"), "are about the digest"),
         (("--language", "de"), "a digest is in its readers' languages"),

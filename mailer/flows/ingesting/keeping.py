@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from mailer.core.feed import FeedDocument, take_in
-from mailer.core.feed_identity import Recognised, recognise
+from mailer.core.feed_identity import STORM, Recognised, recognise
 from mailer.core.polling import Hints, next_poll, next_try, with_change
 from mailer.feeds import Fetched
 from mailer.flows.ingesting.asking import Source
@@ -96,7 +96,14 @@ def _take_in(connection: Connection, feed: Feed, document: FeedDocument, source:
     article_names.hold(connection, feed.origin, found.storm)
     held = tuple(draft.title for draft in found.drafts if draft.guid in found.storm)
     known = 0 if feed.taken else articles.count(connection, feed.origin, known=True)
-    return Polled(feed, new, known, changed, held, notes=document.problems)
+    return Polled(feed, new, known, changed, held, notes=(*document.problems, *_renamed(len(found.names))))
+
+
+def _renamed(names: int) -> tuple[str, ...]:
+    """What to know where many articles came under new ids, as when a site was rebuilt."""
+    if names < STORM:
+        return ()
+    return (f"the ids of {names} articles changed; they were known again by link or title, so none is mailed twice.",)
 
 
 def _gone(connection: Connection, feed: Feed, now: datetime) -> Polled:

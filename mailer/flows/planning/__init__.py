@@ -14,7 +14,7 @@ from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.gate import Gate
 from mailer.flows.planning.preview import Cost, Preview, preview, queue_test_copy
 from mailer.flows.planning.prospect import Prospect, coming, look_ahead
-from mailer.flows.planning.specimens import Specimen, frozen_specimens, sample_claim, specimens
+from mailer.flows.planning.specimens import Specimen, frozen_specimens, sample_claim, specimens, texts_of
 from mailer.store import plans
 from mailer.store.database import Database
 from mailer.store.editions import Edition
@@ -103,7 +103,8 @@ def _intent(
     for number, batch in enumerate(arrangement.batches):
         composed = compose(composer, batch, issue, number=number)
         mail = PRESS.write(stationery, sample_claim(None, nonce, keys, now), composed.content)
-        gate.look_at(mail, composed.warning if composed.dropped else "")
+        told = texts_of(prospect.intro, *batch.pick.articles, *batch.related)
+        gate.look_at(mail, told, composed.warning if composed.dropped else "")
         frozen.append(composed.variant())
     storm = any(batch.pick.doubtful for batch in arrangement.batches)
     return plans.Plan(

@@ -1,6 +1,6 @@
 """The gate: every mail of an edition is looked at by lint before the edition can run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mailer.core.delivery import HoldReason
@@ -18,10 +18,13 @@ class Gate:
     holds: bool
     _found: list[tuple[str, Sequence[Finding]]] = field(default_factory=list)
 
-    def look_at(self, mail: Mail, shortened: str = "") -> None:
-        """Lint one mail, as one of its readers gets it. `shortened`: a sentence, where articles were left out of it."""
+    def look_at(self, mail: Mail, told: Iterable[str], shortened: str = "") -> None:
+        """Lint one mail, as one of its readers gets it. `told`: the texts it is made of.
+
+        `shortened`: a sentence, where articles were left out of it.
+        """
         own = (Finding("size", "warning", "message", shortened),) if shortened else ()
-        self._found.append((str(len(self._found)), (*lint_mail(mail.data), *own)))
+        self._found.append((str(len(self._found)), (*lint_mail(mail.data, told), *own)))
 
     @property
     def findings(self) -> tuple[str, ...]:

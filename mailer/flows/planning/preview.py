@@ -17,7 +17,7 @@ from mailer.core.subscription import Subscriber
 from mailer.errors import InputError, NotFound
 from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.prospect import EVERYONE, Prospect, look_ahead
-from mailer.flows.planning.specimens import sample_claim, specimen_claim
+from mailer.flows.planning.specimens import sample_claim, specimen_claim, texts_of
 from mailer.store import articles, editions, outbox, stats, subscribers
 from mailer.store.database import Database
 from mailer.store.editions import Edition, Variant
@@ -39,7 +39,7 @@ class Preview:
     """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes.
 
     `cost`: of a reader's copy, where the theme asks who reads; then `subject` is a sample reader's. `warning`: what to
-    know of its size, or ''.
+    know of its size, or ''. `told`: the texts that one which isn't frozen is made of.
     """
 
     mail: Mail
@@ -50,6 +50,7 @@ class Preview:
     frozen: bool
     cost: Cost | None = None
     warning: str = ""
+    told: tuple[str, ...] = ()
 
 
 async def preview(
@@ -102,6 +103,7 @@ async def preview(
         frozen=False,
         cost=_cost(stationery, claim, composed.content, known),
         warning=composed.warning,
+        told=texts_of(prospect.intro, *batch.pick.articles, *batch.related),
     )
 
 

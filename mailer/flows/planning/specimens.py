@@ -3,18 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 
 from sqlalchemy import Connection
 
+from mailer.core.article import Article
 from mailer.core.delivery import Claimed
 from mailer.core.live import Live, unpack
-from mailer.core.message import Mail
+from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
 from mailer.core.subscription import Subscriber
 from mailer.core.tokens import key_id
 from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
 from mailer.flows.planning.prospect import Prospect
-from mailer.store import editions, stats
+from mailer.store import articles, editions, stats
 from mailer.store.editions import Edition
 
 SAMPLE = "reader@example.com"
@@ -25,7 +27,7 @@ SAMPLE = "reader@example.com"
 class Specimen:
     """One variant of an edition as a reader of it gets it. `mail`: its bytes for a sample reader.
 
-    `live`: each reader's copy is rendered for them.
+    `live`: each reader's copy is rendered for them, which takes `seconds`. `told`: the texts it is made of.
     """
 
     readers: int
@@ -35,6 +37,13 @@ class Specimen:
     more: int
     mail: Mail
     live: bool = False
+    seconds: float = 0.0
+    told: tuple[str, ...] = ()
+
+
+def texts_of(intro: str, *told: Article) -> tuple[str, ...]:
+    """What an edition tells in the words of others."""
+    return (intro, *(text for one in told for text in (one.draft.title, one.draft.summary, *one.draft.topics)))
 
 
 def specimens(
@@ -57,6 +66,8 @@ def specimens(
             more=pick.more,
             mail=PRESS.write(stationery, sample, composed.content),
             live=isinstance(composed.content, Live),
+            seconds=_seconds(composed.content, stationery, sample),
+            told=texts_of(prospect.intro, *batch.pick.articles, *batch.related),
         )
 
 
@@ -74,7 +85,18 @@ def frozen_specimens(connection: Connection, edition: Edition, stationery: Stati
             more=variant.more,
             mail=PRESS.write(stationery, sample, content),
             live=isinstance(content, Live),
+            seconds=_seconds(content, stationery, sample),
+            told=texts_of(edition.intro, *articles.by_seq(connection, (*variant.articles, *variant.related))),
         )
+
+
+def _seconds(content: Compiled | Live, stationery: Stationery, sample: Claimed) -> float:
+    """What a copy of a live mail takes, the first of which was written before; a compiled one takes next to nothing."""
+    if not isinstance(content, Live):
+        return 0.0
+    started = perf_counter()
+    PRESS.write(stationery, sample, content)
+    return perf_counter() - started
 
 
 def sample_claim(known: Subscriber | None, nonce: str, keys: Sequence[str], now: datetime) -> Claimed:
