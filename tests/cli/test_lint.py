@@ -131,7 +131,11 @@ def test_an_edition_that_is_made_is_looked_at_as_it_goes_out(site: Site, relay):
 
 
 def test_an_error_in_what_is_due_is_found(site: Site):
-    site.publish({"id": "one", "title": "Dear *|FNAME|*"})
+    folder = site.folder / "theme/email/digest"
+    folder.mkdir(parents=True)
+    (folder / "subject.txt").write_text("Dear *|FNAME|*: {{ page.subject }}")
+    site.configure('[theme]\ntemplates = "theme"')
+    site.publish("one")
 
     ended = site.run(*WEEKLY)
 

@@ -141,7 +141,9 @@ def test_a_preview_and_a_test_copy_of_a_live_theme_are_for_a_sample_reader_and_a
     assert "<p>Dear Ada Lovelace</p>" in html_of(relay.bytes_to("me@example.com"))
     assert relay.mail_to("me@example.com")["Subject"] == "[Test] About one"
     variants = themed.did(*PREVIEW, "--variants")
-    assert "each copy is rendered for its reader" in variants.err
+    assert "Each copy is rendered, as the theme asks who reads: " in variants.out
+    [one] = themed.json(*PREVIEW, "--variants")["variants"]
+    assert one["per_reader_ms"] > 0
 
 
 def test_a_theme_edited_between_planning_and_sending_changes_nothing(themed):

@@ -421,3 +421,17 @@ def test_anything_can_be_cleaned(entry):
 def test_markup_nested_without_end_takes_no_time():
     assert plain("<ul><li>" * 100_000 + "deep") == ""
     assert plain("<p>shallow</p>" * 10) == " ".join(["shallow"] * 10)
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "kept"),
+    [
+        ("The first is whole. The second one is cut right in the [&hellip;]", "The first is whole."),
+        ("One is whole. Two is whole. A third is cut [...]", "One is whole. Two is whole."),
+        ("There is no whole sentence in this [&#8230;]", "There is no whole sentence in this…"),
+        ("Dr. Ada said that the ward was [&hellip;]", "Dr. Ada said that the ward was…"),
+        ("Nothing is cut here.", "Nothing is cut here."),
+    ],
+)
+def test_an_excerpt_that_breaks_off_ends_with_a_whole_sentence(excerpt, kept):
+    assert clean(Entry(guid="a", title="Title", link="https://site.example/a", summary=excerpt)).summary == kept

@@ -42,7 +42,7 @@ MAKERS = {
             "en-GB",
             1,
             "For a year, half",
-            "better for it…",
+            "of 320 others.",
         ),
         Kept(
             "Potassium isn’t the villain: Q&A with a renal dietitian",
@@ -632,7 +632,7 @@ MAKERS = {
             "ar",
             1,
             "الحمى أداة من أدوات",
-            " يتعب بلا سبب…",
+            "ا في حد ذاتها.",
         ),
         Kept(
             "لقاح الإنفلونزا في الحي: من الاثنين",
