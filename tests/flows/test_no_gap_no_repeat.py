@@ -23,7 +23,7 @@ from tests.flows.world import PACES, World
 # MAILER_TEST_SEEDS=5,6,7 plays other worlds, MAILER_TEST_EXAMPLES=500 so many sequences.
 SEEDS = [int(seed) for seed in os.environ.get("MAILER_TEST_SEEDS", "1,5").split(",")]
 SHORT = 21  # days
-BEGINNINGS = 10  # short worlds for each seed
+BEGINNINGS = 15  # short worlds for each seed
 EXAMPLES = int(os.environ.get("MAILER_TEST_EXAMPLES", "30"))
 
 
