@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from mailer.config import Settings, why_not_send
 from mailer.core.cadence import Cadence, zone_named
@@ -40,7 +41,7 @@ def draw() -> str:
     return secrets.token_hex(16)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parts:
     """Everything a front door hands to a flow, made from the settings when it is asked for."""
 
@@ -64,7 +65,11 @@ class Parts:
         return known[name]
 
     def composer(self) -> Composer:
-        """Raises TemplateError."""
+        """Made once: a theme is read, compiled and tried out for it. Raises TemplateError."""
+        return self._composer
+
+    @cached_property
+    def _composer(self) -> Composer:
         settings = self.settings
         templates = Templates(settings.theme)
         return Composer(settings.site_value(), settings.topics, templates, settings.selection.related)

@@ -39,7 +39,7 @@ def rehearse(made: Parts, cadence: str | None, *, as_json: bool) -> None:
     chosen = _chosen(made, cadence)
 
     async def look(database: Database) -> list[tuple[Prospect, Mapping[str, int]]]:
-        composer = made.composer()
+        composer = made.composer().without_related()
         found = []
         for one in chosen:
             prospect = await planning.look_ahead(database, one, now=made.clock(), composer=composer)

@@ -33,6 +33,10 @@ class Composer:
         """The language a reader's mail is written in."""
         return mail_language(wanted, self.site.language, self.templates.languages)
 
+    def without_related(self) -> Self:
+        """The same for a look at what goes to whom: no mail is composed, so nobody asks what is related."""
+        return replace(self, related=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Issue:

@@ -71,7 +71,7 @@ async def preview(
     known = await database.read(subscribers.find, reader) if reader is not None else None
     if reader is not None and known is None:
         raise NotFound(f"{reader} is not a subscriber.")
-    prospect = await look_ahead(database, cadence, now=now, composer=composer)
+    prospect = await look_ahead(database, cadence, now=now, composer=composer, reader=reader)
     if prospect.made is not None:
         found = await database.read(_frozen, prospect.made, reader)
         if found is not None:
@@ -138,14 +138,16 @@ async def queue_test_copy(
 async def _batch(
     database: Database, prospect: Prospect, composer: Composer, now: datetime, reader: str | None
 ) -> Batch | None:
-    """What to show: of a planned edition its largest variant, else what planning would make."""
+    """What to show: of a planned edition its largest variant, else what planning would make.
+
+    `reader`: whom the prospect is of, where it is of one alone.
+    """
     if prospect.made is not None and reader is None:
         found = await database.read(_frozen, prospect.made, None)
         return None if found is None else await _thawed(database, found[0])
-    group = None if reader is not None or (prospect.arrangement and prospect.arrangement.shares) else EVERYONE
     arrangement = prospect.arrangement
-    if group is not None or reader is not None:
-        again = await look_ahead(database, prospect.cadence, now=now, composer=composer, reader=reader, instead=group)
+    if reader is None and not (arrangement and arrangement.shares):
+        again = await look_ahead(database, prospect.cadence, now=now, composer=composer, instead=EVERYONE)
         arrangement = again.arrangement
     if arrangement is None or not arrangement.batches:
         return None

@@ -82,8 +82,9 @@ async def look_ahead(
 async def coming(database: Database, cadence: Cadence, *, now: datetime, composer: Composer) -> Prospect:
     """The edition that an editor can still change: the one that is due, else, where that is made, the next.
 
-    With the articles there are now; as if for one reader to come, where the cadence has none.
+    With the articles there are now, none of them related; as if for one reader to come, where the cadence has none.
     """
+    composer = composer.without_related()
     prospect = await look_ahead(database, cadence, now=now, composer=composer)
     if prospect.made is not None:
         now = prospect.next_due
