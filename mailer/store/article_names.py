@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 
 from mailer.core.article import Draft, canonical_link
 from mailer.core.feed_identity import Known, own_name
+from mailer.store.parts import in_parts
 from mailer.store.tables import article_names, articles
 
-_PART = 500  # values in one statement
 _MOST_NAMES = 5
 """Further names kept of one article. A feed that makes its ids anew each time would never stop giving more."""
 
@@ -56,7 +56,7 @@ def add_names(connection: Connection, origin: str, names: Mapping[str, str]) -> 
 
 def hold(connection: Connection, origin: str, guids: Iterable[str]) -> None:
     """Nobody knows yet whether these new articles are news."""
-    for part in _parts(sorted(guids)):
+    for part in in_parts(sorted(guids)):
         connection.execute(
             update(articles).where(articles.c.origin == origin, articles.c.guid.in_(part)).values(storm=True)
         )
@@ -71,15 +71,19 @@ def held(connection: Connection) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
-def judge(connection: Connection, origin: str, *, news: bool) -> int:
-    """The operator's word on the articles of this origin that wait for it. Returns how many there were."""
+def judge(connection: Connection, *, news: bool, origin: str | None = None, until: int | None = None) -> int:
+    """The operator's word on articles that wait for it: of one origin, or up to a seq. Returns how many there were."""
     values = {"storm": False} if news else {"storm": False, "known": True}
-    waiting = (articles.c.origin == origin, articles.c.storm.is_(True))
-    return connection.execute(update(articles).where(*waiting).values(values)).rowcount
+    waiting = update(articles).where(articles.c.storm.is_(True))
+    if origin is not None:
+        waiting = waiting.where(articles.c.origin == origin)
+    if until is not None:
+        waiting = waiting.where(articles.c.seq <= until)
+    return connection.execute(waiting.values(values)).rowcount
 
 
 def _by_guid(connection: Connection, origin: str, drafts: Sequence[Draft]) -> Iterator[Row[Any]]:
-    for part in _parts(sorted({draft.guid for draft in drafts} | {own_name(draft) for draft in drafts})):
+    for part in in_parts(sorted({draft.guid for draft in drafts} | {own_name(draft) for draft in drafts})):
         own = select(*_ROW, articles.c.guid.label("name"))
         further = select(*_ROW, article_names.c.guid.label("name")).join(article_names)
         yield from _rows(connection, own.where(articles.c.origin == origin, articles.c.guid.in_(part)))
@@ -87,7 +91,7 @@ def _by_guid(connection: Connection, origin: str, drafts: Sequence[Draft]) -> It
 
 
 def _alike(connection: Connection, origin: str, drafts: Sequence[Draft]) -> Iterator[Row[Any]]:
-    for part in _parts(drafts):
+    for part in in_parts(drafts):
         links = [link for draft in part if (link := canonical_link(draft.link))]
         titles = [draft.title for draft in part]
         meets = or_(articles.c.canonical.in_(links), articles.c.title.in_(titles))
@@ -95,6 +99,7 @@ def _alike(connection: Connection, origin: str, drafts: Sequence[Draft]) -> Iter
 
 
 def _rows(connection: Connection, asked: Select[Any]) -> Iterator[Row[Any]]:
+    """Without the columns' types, which differ between the questions."""
     yield from connection.execute(asked)
 
 
@@ -110,7 +115,3 @@ def _seq(connection: Connection, origin: str, guid: str) -> int | None:
     further = select(article_names.c.seq).where(article_names.c.origin == origin, article_names.c.guid == guid)
     found: int | None = connection.execute(own.union(further)).scalar()
     return found
-
-
-def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (values[start : start + _PART] for start in range(0, len(values), _PART))

@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, text, update
 
 from mailer.core.delivery import NOT_ON_THE_WIRE, EditionState
+from mailer.store import article_names, drafts, watermarks
 from mailer.store import articles as article_store
-from mailer.store import drafts, watermarks
 from mailer.store.editions import Edition
-from mailer.store.tables import articles, deliveries, editions, variants
+from mailer.store.tables import deliveries, editions, variants
 
 _WAITING = sorted(NOT_ON_THE_WIRE)
 
@@ -30,7 +30,7 @@ def release(connection: Connection, edition: Edition, *, now: datetime, expires_
         .where(deliveries.c.edition_id == edition.id, deliveries.c.state.in_(_WAITING))
         .values(expires_at=expires_at)
     )
-    _judge_storm(connection, edition, news=True)
+    article_names.judge(connection, news=True, until=edition.hi)
     held = connection.execute(select(variants.c.articles).where(variants.c.edition_id == edition.id)).scalars()
     article_store.unpin_given(connection, {seq for seqs in held for seq in seqs}, edition.cadence)
     if edition.draft_at is not None:
@@ -58,7 +58,7 @@ def skip(connection: Connection, edition: Edition, now: datetime) -> bool:
         .where(deliveries.c.edition_id == edition.id, deliveries.c.state.in_(_WAITING))
         .values(state="skipped", reason="edition_skipped", settled_at=now)
     )
-    _judge_storm(connection, edition, news=False)
+    article_names.judge(connection, news=False, until=edition.hi)
     return True
 
 
@@ -78,11 +78,5 @@ def undo(connection: Connection, edition: Edition) -> bool:
     for table in (deliveries, variants):
         connection.execute(delete(table).where(table.c.edition_id == edition.id))
     connection.execute(delete(editions).where(editions.c.id == edition.id))
-    _judge_storm(connection, edition, news=False)
+    article_names.judge(connection, news=False, until=edition.hi)
     return True
-
-
-def _judge_storm(connection: Connection, edition: Edition, *, news: bool) -> None:
-    mine = (articles.c.storm.is_(True), articles.c.seq <= edition.hi)
-    known = {} if news else {"known": True}
-    connection.execute(update(articles).where(*mine).values(storm=False, **known))

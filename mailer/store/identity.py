@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from mailer.core.article import Draft, canonical_link
+from mailer.store.parts import in_parts
 from mailer.store.tables import article_names, articles
-
-_AT_ONCE = 500  # values in one statement
 
 
 def known_as(connection: Connection, origin: str, drafts: Sequence[Draft]) -> dict[str, Row[Any]]:
@@ -46,7 +45,7 @@ def lend_topics(connection: Connection, origin: str, draft: Draft) -> bool:
 def lent_topics(connection: Connection, seqs: Sequence[int]) -> Mapping[int, list[str]]:
     """By seq, the topics that further sources give an article, in the order of their names."""
     lent = defaultdict[int, list[str]](list)
-    for part in _parts(seqs):
+    for part in in_parts(seqs):
         rows = connection.execute(
             select(article_names.c.seq, article_names.c.topics)
             .where(article_names.c.seq.in_(part))
@@ -59,7 +58,7 @@ def lent_topics(connection: Connection, seqs: Sequence[int]) -> Mapping[int, lis
 
 def _by_name(connection: Connection, origin: str, guids: Sequence[str]) -> dict[str, Row[Any]]:
     seqs: dict[str, int] = {}
-    for part in _parts(guids):
+    for part in in_parts(guids):
         names = select(article_names.c.guid, article_names.c.seq)
         own = names.where(article_names.c.origin == origin, article_names.c.guid.in_(part))
         seqs.update((row.guid, row.seq) for row in connection.execute(own))
@@ -90,10 +89,5 @@ def _by_link(
 def _rows(
     connection: Connection, column: ColumnElement[Any], values: Sequence[Any], *conditions: ColumnElement[bool]
 ) -> Iterator[Row[Any]]:
-    for part in _parts(values):
+    for part in in_parts(values):
         yield from connection.execute(select(articles).where(column.in_(part), *conditions))
-
-
-def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]

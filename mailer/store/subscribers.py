@@ -4,15 +4,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
 
 from mailer.core.subscription import Newcomer, State, Subscriber
 from mailer.store.instant import to_number
+from mailer.store.parts import in_parts
 from mailer.store.tables import consent, interest_sets, subscribers, suppressions
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def find(connection: Connection, email: str) -> Subscriber | None:
 
 def by_id(connection: Connection, ids: Sequence[int]) -> dict[int, Subscriber]:
     """The readers of these ids, those that are there."""
-    asked = (_readers().where(subscribers.c.id.in_(part)) for part in _parts(sorted(set(ids))))
+    asked = (_readers().where(subscribers.c.id.in_(part)) for part in in_parts(sorted(set(ids))))
     return {row.id: _subscriber(row) for question in asked for row in connection.execute(question)}
 
 
@@ -168,7 +167,7 @@ def _readers() -> Select[Any]:
 
 def _standing(connection: Connection, emails: Sequence[str]) -> Iterator[Arrival]:
     """Those of these addresses that are known."""
-    for part in _parts(emails):
+    for part in in_parts(emails):
         asked = select(subscribers.c.email, subscribers.c.state, subscribers.c.id).where(subscribers.c.email.in_(part))
         yield from (Arrival(*row) for row in connection.execute(asked))
 
@@ -181,18 +180,13 @@ def _suppressed(
         return frozenset()
     hashes = {mark: email for email in emails for mark in fingerprints(email)}
     found: set[str] = set()
-    for part in _parts(list(hashes)):
+    for part in in_parts(list(hashes)):
         rows = connection.execute(select(suppressions.c.fingerprint).where(suppressions.c.fingerprint.in_(part)))
         found.update(hashes[mark] for mark in rows.scalars())
-    for part in _parts(emails):
+    for part in in_parts(emails):
         rows = connection.execute(select(suppressions.c.email).where(suppressions.c.email.in_(part)))
         found.update(email for email in rows.scalars() if email)
     return frozenset(found)
-
-
-def _parts(items: Sequence[T], size: int = 1000) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _subscriber(row: Row[Any]) -> Subscriber:

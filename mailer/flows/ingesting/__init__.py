@@ -145,7 +145,7 @@ async def judge_held(database: Database, feed_id: int, *, news: bool) -> int:
         feed = feeds.by_id(connection, feed_id)
         if feed is None:
             raise NotFound(f"There is no feed {feed_id}. `mailer feeds list` shows them.")
-        return article_names.judge(connection, feed.origin, news=news)
+        return article_names.judge(connection, news=news, origin=feed.origin)
 
     return await database.write(write)
 
