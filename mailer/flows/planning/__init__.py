@@ -10,11 +10,11 @@ from mailer.core.personal import Stationery
 from mailer.core.selection import Arrangement
 from mailer.core.tokens import key_id
 from mailer.errors import StoreError
-from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
+from mailer.flows.planning.composing import Composer
 from mailer.flows.planning.gate import Gate
 from mailer.flows.planning.preview import Cost, Preview, preview, queue_test_copy
 from mailer.flows.planning.prospect import Prospect, coming, look_ahead
-from mailer.flows.planning.specimens import Specimen, frozen_specimens, sample_claim, specimens, texts_of
+from mailer.flows.planning.specimens import Specimen, frozen_specimens, proofs, specimens
 from mailer.store import plans
 from mailer.store.database import Database
 from mailer.store.editions import Edition
@@ -96,16 +96,11 @@ def _intent(
     gate: Gate,
 ) -> plans.Plan:
     """Everything that is frozen with the edition."""
-    issue = Issue.of(prospect.cadence, prospect.due, now, nonce, prospect.intro)
     stationery = Stationery(sender=composer.site.from_address, keys=keys, zone=UTC, today=now.date())
     frozen = []
-    # One at a time, and only what is kept of it: 500 variants would be a lot of HTML.
-    for number, batch in enumerate(arrangement.batches):
-        composed = compose(composer, batch, issue, number=number)
-        mail = PRESS.write(stationery, sample_claim(None, nonce, keys, now), composed.content)
-        told = texts_of(prospect.intro, *batch.pick.articles, *batch.related)
-        gate.look_at(mail, told, composed.warning if composed.dropped else "")
-        frozen.append(composed.variant())
+    for proof in proofs(prospect, now=now, composer=composer, stationery=stationery, keys=keys, nonce=nonce):
+        gate.look_at(proof.mail, proof.told, proof.composed.warning if proof.composed.dropped else "")
+        frozen.append(proof.composed.variant())
     storm = any(batch.pick.doubtful for batch in arrangement.batches)
     return plans.Plan(
         cadence=prospect.cadence.name,

@@ -12,9 +12,10 @@ from mailer.core.delivery import Claimed
 from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
+from mailer.core.selection import Batch
 from mailer.core.subscription import Subscriber
 from mailer.core.tokens import key_id
-from mailer.flows.planning.composing import PRESS, Composer, Issue, compose
+from mailer.flows.planning.composing import PRESS, Composed, Composer, Issue, compose
 from mailer.flows.planning.prospect import Prospect
 from mailer.store import articles, editions, stats
 from mailer.store.editions import Edition
@@ -46,10 +47,20 @@ def texts_of(intro: str, *told: Article) -> tuple[str, ...]:
     return (intro, *(text for one in told for text in (one.draft.title, one.draft.summary, *one.draft.topics)))
 
 
-def specimens(
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One variant as it was composed, and the mail that a sample reader gets of it. `told`: the texts it is made of."""
+
+    batch: Batch
+    composed: Composed
+    mail: Mail
+    told: tuple[str, ...]
+
+
+def proofs(
     prospect: Prospect, *, now: datetime, composer: Composer, stationery: Stationery, keys: Sequence[str], nonce: str
-) -> Iterator[Specimen]:
-    """Every variant that planning would make, composed one after the other, so that each one's cost shows.
+) -> Iterator[Proof]:
+    """Every variant that planning makes, composed one after the other: 500 at once would be a lot of HTML.
 
     Raises TemplateError.
     """
@@ -57,17 +68,30 @@ def specimens(
     sample = sample_claim(None, nonce, keys, now)
     for number, batch in enumerate(prospect.arrangement.batches if prospect.arrangement else ()):
         composed = compose(composer, batch, issue, number=number)
-        pick = composed.batch.pick
+        mail = PRESS.write(stationery, sample, composed.content)
+        yield Proof(batch, composed, mail, texts_of(prospect.intro, *batch.pick.articles, *batch.related))
+
+
+def specimens(
+    prospect: Prospect, *, now: datetime, composer: Composer, stationery: Stationery, keys: Sequence[str], nonce: str
+) -> Iterator[Specimen]:
+    """Every variant that planning would make, one after the other, so that each one's cost shows.
+
+    Raises TemplateError.
+    """
+    sample = sample_claim(None, nonce, keys, now)
+    for proof in proofs(prospect, now=now, composer=composer, stationery=stationery, keys=keys, nonce=nonce):
+        composed = proof.composed
         yield Specimen(
-            readers=batch.readers,
-            language=batch.language,
+            readers=proof.batch.readers,
+            language=proof.batch.language,
             subject=composed.rendered.subject,
-            articles=len(pick.articles),
-            more=pick.more,
-            mail=PRESS.write(stationery, sample, composed.content),
+            articles=len(composed.batch.pick.articles),
+            more=composed.batch.pick.more,
+            mail=proof.mail,
             live=isinstance(composed.content, Live),
             seconds=_seconds(composed.content, stationery, sample),
-            told=texts_of(prospect.intro, *batch.pick.articles, *batch.related),
+            told=proof.told,
         )
 
 
