@@ -1,5 +1,6 @@
 """`mailer editions`: what was sent, to how many, and who did not get it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ from mailer.cli.output import JSON, counted, say, show_json, show_table, when
 from mailer.cli.session import LARGEST, NOW, parts, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from mailer.store.editions import Edition
+    from mailer.store.editions import Edition, Variant
+    from mailer.store.stats import Missed
 
 app = typer.Typer(
     no_args_is_help=True, help="The editions that were made, and the one that is coming.", rich_markup_mode=None
@@ -68,25 +70,45 @@ def show(
     as_json: bool = JSON,
 ) -> None:
     """Show one edition: its states, its variants, and who did not get it."""
-    from mailer.cli.holds import held_in_words
+    made = parts(context)
+    detail = run(made, lambda database: database.read(_read, edition, limit))
+    if as_json:
+        show_json(_document(detail))
+    else:
+        _tell(detail, made.settings.site.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    """What is known of one edition. `readers`: by variant."""
+
+    edition: "Edition"
+    states: "Mapping[str, int]"
+    variants: "Sequence[Variant]"
+    readers: "Mapping[int, int]"
+    missed: "Sequence[Missed]"
+
+
+def _read(connection: "Connection", edition: int, limit: int) -> _Detail:
+    """Raises NotFound."""
     from mailer.errors import NotFound
     from mailer.store import editions, stats
 
-    def read(connection: "Connection") -> "tuple[Any, ...]":
-        found = editions.by_id(connection, edition)
-        if found is None:
-            raise NotFound(f"There is no edition {edition}. `mailer editions list` shows them.")
-        return (
-            found,
-            stats.states(connection, edition),
-            editions.variants_of(connection, edition),
-            stats.readers_by_variant(connection, edition),
-            stats.missed(connection, edition, limit),
-        )
+    found = editions.by_id(connection, edition)
+    if found is None:
+        raise NotFound(f"There is no edition {edition}. `mailer editions list` shows them.")
+    return _Detail(
+        found,
+        stats.states(connection, edition),
+        editions.variants_of(connection, edition),
+        stats.readers_by_variant(connection, edition),
+        stats.missed(connection, edition, limit),
+    )
 
-    made = parts(context)
-    found, states, variants, readers, missed = run(made, lambda database: database.read(read))
-    document = edition_document(found, states) | {
+
+def _document(detail: _Detail) -> dict[str, Any]:
+    found = detail.edition
+    return edition_document(found, detail.states) | {
         "due_at": found.due_at,
         "planned_at": found.planned_at,
         "done_at": found.done_at,
@@ -94,12 +116,12 @@ def show(
         "findings": found.findings,
         "variants": [
             {
-                "readers": readers.get(variant.id, 0),
+                "readers": detail.readers.get(variant.id, 0),
                 "subject": variant.subject,
                 "articles": variant.articles,
                 "more": variant.more,
             }
-            for variant in variants
+            for variant in detail.variants
         ],
         "not_reached": [
             {
@@ -109,28 +131,30 @@ def show(
                 "said": one.said,
                 "next_at": one.next_at,
             }
-            for one in missed
+            for one in detail.missed
         ],
     }
-    if as_json:
-        show_json(document)
-        return
-    zone = made.settings.site.timezone
+
+
+def _tell(detail: _Detail, zone: str) -> None:
+    from mailer.cli.holds import held_in_words
+
+    found = detail.edition
     say(f"{found.cadence} {found.period}: {found.state}", f"Planned {when(found.planned_at, zone)}", "")
     if found.state == "held":
         say(*held_in_words([found]), "")
     if found.findings:
         say("Lint found:", *(f"  {finding}" for finding in found.findings), "")
-    say(states_in_words(found.planned, states), "")
-    for variant in document["variants"]:
-        more = f" and {variant['more']} more" if variant["more"] else ""
-        held = counted(len(variant["articles"]), "article")
-        say(f"{counted(variant['readers'], 'reader')}: {variant['subject']} ({held}{more})")
-    if missed:
+    say(states_in_words(found.planned, detail.states), "")
+    for variant in detail.variants:
+        more = f" and {variant.more} more" if variant.more else ""
+        held = counted(len(variant.articles), "article")
+        say(f"{counted(detail.readers.get(variant.id, 0), 'reader')}: {variant.subject} ({held}{more})")
+    if detail.missed:
         say("")
         show_table(
             ("Not reached", "State", "Why", "Looked at again"),
-            [(one.address, one.state, one.said or one.reason, when(one.next_at, zone)) for one in missed],
+            [(one.address, one.state, one.said or one.reason, when(one.next_at, zone)) for one in detail.missed],
             empty="",
         )
 

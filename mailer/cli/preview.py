@@ -10,7 +10,7 @@ from mailer.cli.session import NOW, parts, run
 
 if TYPE_CHECKING:
     from mailer.core.message import Mail
-    from mailer.flows.planning import Cost
+    from mailer.flows.planning import Cost, Preview
     from mailer.wiring import Parts
 
 
@@ -35,9 +35,7 @@ def preview(
     digest.html, digest.txt and digest.eml, the bytes as they would go out. Nothing is sent or kept.
     """
     from mailer.cli.variants import show_variants
-    from mailer.core.subscription import clean_address
     from mailer.errors import Misuse
-    from mailer.flows import planning
 
     made = parts(context, now)
     _check(mail, language, reader, variants=variants)
@@ -49,11 +47,24 @@ def preview(
     if variants:
         show_variants(made, cadence, as_json=as_json)
         return
-    if reader is not None:
-        try:
-            reader = clean_address(reader)
-        except ValueError as error:
-            raise Misuse(f"--as {reader}: {error}") from None
+    _digest(made, cadence, _clean(reader), out, as_json=as_json)
+
+
+def _clean(reader: str | None) -> str | None:
+    """Raises Misuse."""
+    from mailer.core.subscription import clean_address
+    from mailer.errors import Misuse
+
+    try:
+        return None if reader is None else clean_address(reader)
+    except ValueError as error:
+        raise Misuse(f"--as {reader}: {error}") from None
+
+
+def _digest(made: "Parts", cadence: str, reader: str | None, out: Path, *, as_json: bool) -> None:
+    """The digest that is due, of `reader` or of most readers."""
+    from mailer.flows import planning
+
     composer = made.composer()
     tell(*composer.templates.warnings)
     found = run(
@@ -69,38 +80,34 @@ def preview(
             reader=reader,
         ),
     )
-    if found is None:
-        if as_json:
-            show_json({"cadence": cadence, "files": []})
-        else:
-            say("There is nothing new: no digest would go out.")
-        return
-    paths = write_mail(out, "digest", found.mail)
+    paths = [] if found is None else write_mail(out, "digest", found.mail)
     if as_json:
-        show_json(
-            {
-                "cadence": cadence,
-                "period": found.period,
-                "subject": found.subject,
-                "articles": found.articles,
-                "more": found.more,
-                "bytes": len(found.mail.data),
-                "frozen": found.frozen,
-                "warning": found.warning or None,
-                "per_reader_ms": round(found.cost.rendered * 1000, 2) if found.cost else None,
-                "files": paths,
-            }
+        show_json({"cadence": cadence, **({} if found is None else _document(found)), "files": paths})
+    elif found is None:
+        say("There is nothing new: no digest would go out.")
+    else:
+        more = f" and {found.more} more" if found.more else ""
+        say(
+            f"Subject: {found.subject}",
+            f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
+            *([_coming(made, cadence)] if found.frozen else []),
+            *([found.warning] if found.warning else []),
+            *([_cost_in_words(found.cost)] if found.cost else []),
+            *paths,
         )
-        return
-    more = f" and {found.more} more" if found.more else ""
-    say(
-        f"Subject: {found.subject}",
-        f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
-        *([_coming(made, cadence)] if found.frozen else []),
-        *([found.warning] if found.warning else []),
-        *([_cost_in_words(found.cost)] if found.cost else []),
-        *paths,
-    )
+
+
+def _document(found: "Preview") -> dict[str, object]:
+    return {
+        "period": found.period,
+        "subject": found.subject,
+        "articles": found.articles,
+        "more": found.more,
+        "bytes": len(found.mail.data),
+        "frozen": found.frozen,
+        "warning": found.warning or None,
+        "per_reader_ms": round(found.cost.rendered * 1000, 2) if found.cost else None,
+    }
 
 
 def _coming(made: "Parts", cadence: str) -> str:
