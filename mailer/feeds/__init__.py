@@ -9,20 +9,21 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Literal, Self
+from typing import Literal
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mailer import __version__
-from mailer.core.duration import Duration, show_duration
+from mailer.core.duration import show_duration
 from mailer.core.polling import Hints, retry_words
 from mailer.errors import FeedError, FeedTooSlow
+from mailer.feeds.addresses import is_public
+from mailer.feeds.options import FeedOptions
+
+__all__ = ["FeedOptions", "Fetched", "fetch", "fetch_beginning", "is_public", "probe", "read_file"]
 
 MAX_REDIRECTS = 5
 _MAX_PLACES = 3  # addresses of one name that are tried, so that a dead IPv6 route doesn't hide a live IPv4 one
@@ -38,73 +39,6 @@ _ACCEPT = (
 )
 
 _BEGINNING = 65_536  # bytes: a JPEG may say its size only after what cameras and editors write before it
-
-_GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291 §2.4: all that is routed on the internet
-_NAT64 = ip_network("64:ff9b::/96")  # RFC 6052 §2.1
-_NOT_IN_THE_LIBRARY = (
-    ip_network("192.0.0.0/24"),  # RFC 6890: protocol assignments
-    ip_network("192.88.99.0/24"),  # RFC 7526: the old relays to 6to4
-    ip_network("3fff::/20"),  # RFC 9637: documentation
-)
-
-
-class FeedOptions(BaseModel):
-    """The [feeds] table of the settings. A field's description is its comment in config.example.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    allow_private: bool = Field(
-        default=False,
-        description="Whether feeds may be fetched from private addresses: this machine, the local network. "
-        "Say true only if all feeds are your own.",
-    )
-    timeout: Duration = Field(
-        default=timedelta(seconds=10),
-        description="How long a feed may take to be fetched, redirects included: '10s' or a number of seconds.",
-    )
-    max_bytes: int = Field(
-        default=5_000_000,
-        ge=1_000,
-        le=100_000_000,
-        description="How many bytes a feed may have, after decompression. What is larger is not read.",
-    )
-
-    poll_soonest: Duration = Field(
-        default=timedelta(minutes=10),
-        description="`mailer feeds poll --due` asks each feed by its own rhythm: about four times between two changes, "
-        "and never before its server wants. This is how soon it asks again at the soonest.",
-    )
-    poll_latest: Duration = Field(
-        default=timedelta(hours=24),
-        description="And how late at the latest, however seldom a feed changes. A server that asks for a longer pause "
-        "gets it, up to a day.",
-    )
-
-    picture_sizes: bool = Field(
-        default=True,
-        description="Whether the beginnings of new articles' pictures are fetched where a feed doesn't tell their "
-        "sizes. Only a picture whose size is known is shown.",
-    )
-
-    @field_validator("timeout")
-    @classmethod
-    def _there_is_time(cls, timeout: timedelta) -> timedelta:
-        if not timedelta(milliseconds=10) <= timeout <= timedelta(minutes=5):
-            raise ValueError("must be more than 0 and at most 5m")
-        return timeout
-
-    @field_validator("poll_soonest", "poll_latest")
-    @classmethod
-    def _is_polite(cls, wait: timedelta) -> timedelta:
-        if not timedelta(minutes=1) <= wait <= timedelta(days=7):
-            raise ValueError("must be at least 1m and at most 7d")
-        return wait
-
-    @model_validator(mode="after")
-    def _soonest_comes_first(self) -> Self:
-        if self.poll_soonest > self.poll_latest:
-            raise ValueError("poll_soonest must not be longer than poll_latest")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,29 +179,6 @@ def read_file(path: str, *, etag: str = "", options: FeedOptions) -> Fetched:
     if len(body) > options.max_bytes:
         raise _too_large(path, options)
     return Fetched("changed", body=body, etag=now, final_url=path)
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address (text, IPv4 or IPv6) is one of the public internet's.
-
-    Not private, loopback, link-local, shared (RFC 6598), multicast or reserved; of an address that carries an IPv4
-    one (mapped, 6to4, NAT64), the one inside counts.
-    """
-    ip = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address):
-        inside = _carried(ip)
-        if inside is not None:
-            return is_public(str(inside))
-        if ip not in _GLOBAL_UNICAST:
-            return False
-    odd = any(ip in network for network in _NOT_IN_THE_LIBRARY if network.version == ip.version)
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved and not odd
-
-
-def _carried(ip: IPv6Address) -> IPv4Address | None:
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour
 
 
 async def _follow(errand: _Errand) -> tuple[_Answer, httpx.URL, bool]:
