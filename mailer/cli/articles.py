@@ -131,10 +131,14 @@ def _hide(context: typer.Context, article: int, *, off: bool, as_json: bool) -> 
 
 def _pin(context: typer.Context, article: int, *, off: bool, as_json: bool) -> None:
     from mailer.flows import editing
+    from mailer.store import articles
 
     made = parts(context)
     run(made, lambda database: editing.pin(database, article, [] if off else list(made.cadences())))
     sentence = "It has its usual place again." if off else "It leads the next edition of each cadence that has it."
+    [there] = run(made, lambda database: database.read(articles.by_seq, [article]))
+    if there.hidden and not off:
+        sentence = f"But it is hidden, so no edition has it: mailer articles unhide {article}"
     _done(article, "pinned", sentence, off=off, as_json=as_json)
 
 

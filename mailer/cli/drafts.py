@@ -11,6 +11,7 @@ from mailer.cli.session import LARGEST, run
 from mailer.errors import InputError, Misuse
 
 if TYPE_CHECKING:
+    from mailer.core.article import Article
     from mailer.flows.planning import Prospect
     from mailer.wiring import Parts
 
@@ -43,6 +44,7 @@ def change_draft(
 def show_draft(made: "Parts", cadence: str, *, as_json: bool) -> None:
     """What the coming edition would hold now, and what is kept for it."""
     from mailer.flows import planning
+    from mailer.store import articles
 
     chosen = made.cadence(cadence)
     prospect = run(made, lambda database: planning.coming(database, chosen, now=made.clock(), composer=made.composer()))
@@ -62,10 +64,11 @@ def show_draft(made: "Parts", cadence: str, *, as_json: bool) -> None:
     if not listed:
         say("Nothing new yet.")
     if draft and draft.articles:
-        absent = [str(seq) for seq in draft.articles if seq not in {article.seq for article in listed}]
+        absent = [seq for seq in draft.articles if seq not in {article.seq for article in listed}]
         say("", "* put there by you")
         if absent:
-            say(f"Not in it as it stands now: {', '.join(absent)}.")
+            found = run(made, lambda database: database.read(articles.by_seq, absent))
+            say(f"Not in it as it stands now: {', '.join(f'{one.seq} ({_why_absent(one)})' for one in found)}.")
     moment = f"{prospect.due:%Y-%m-%dT%H:%MZ}"
     say("", f"See it: mailer preview --cadence {cadence} --now {moment}")
 
@@ -74,6 +77,12 @@ def _articles(prospect: "Prospect") -> Sequence[Any]:
     """Of the largest variant, which is what most readers get."""
     batches = prospect.arrangement.batches if prospect.arrangement else ()
     return max(batches, key=lambda batch: batch.readers).pick.articles if batches else ()
+
+
+def _why_absent(article: "Article") -> str:
+    if article.hidden:
+        return "hidden"
+    return "known, never mailed" if article.known else "not due to most readers"
 
 
 def _document(prospect: "Prospect") -> dict[str, Any]:

@@ -2,11 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from mailer.cli.output import JSON, complain, counted, say, show_json
+from mailer.cli.output import JSON, complain, counted, say, show_json, tell
 from mailer.cli.session import parts, settings_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailer.wiring import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Look after the languages of the mails.", rich_markup_mode=None)
 
@@ -48,3 +54,19 @@ def check(
             say(f"{tag}: {counted(count, 'sentence')}, {counted(len(wrong), 'complaint') if wrong else 'all right'}.")
     if not whole:
         raise typer.Exit(1)
+
+
+def tell_unspoken(made: "Parts", tags: "Iterable[str]") -> None:
+    """Warn of languages that readers want and mails are not written in. It needs no theme that is in order."""
+    wanted = sorted(filter(None, tags))
+    if not wanted:
+        return
+    from mailer.core.subscription import mail_language
+    from mailer.templating import catalogues
+
+    own = made.settings.theme.templates
+    offered = catalogues.tags((catalogues.OURS,) if own is None else (own / "locale", catalogues.OURS))
+    for tag in wanted:
+        spoken = mail_language(tag, made.settings.site.language, offered)
+        if spoken.partition("-")[0].lower() != tag.partition("-")[0].lower():
+            tell(f"Mails are not written in '{tag}': whoever asked for that gets them in '{spoken}'.")

@@ -90,7 +90,7 @@ def _digest(made: "Parts", cadence: str, reader: str | None, out: Path, *, as_js
         say(
             f"Subject: {found.subject}",
             f"{counted(found.articles, 'article')}{more}, {len(found.mail.data):,} bytes",
-            *([_coming(made, cadence)] if found.frozen else []),
+            *([_coming(made, cadence, found)] if found.frozen else []),
             *([found.warning] if found.warning else []),
             *([_cost_in_words(found.cost)] if found.cost else []),
             *paths,
@@ -105,15 +105,16 @@ def _document(found: "Preview") -> dict[str, object]:
         "more": found.more,
         "bytes": len(found.mail.data),
         "frozen": found.frozen,
+        "state": found.state,
         "warning": found.warning or None,
         "per_reader_ms": round(found.cost.rendered * 1000, 2) if found.cost else None,
     }
 
 
-def _coming(made: "Parts", cadence: str) -> str:
+def _coming(made: "Parts", cadence: str, found: "Preview") -> str:
     """Where what is due is made already: how to see what an editor can still change."""
     due = made.cadence(cadence).next_due(made.clock())
-    return f"Made already: these are its bytes. The coming one: --now {due:%Y-%m-%dT%H:%MZ}"
+    return f"Made already ({found.state}): these are its bytes. The coming one: --now {due:%Y-%m-%dT%H:%MZ}"
 
 
 def _cost_in_words(cost: "Cost") -> str:

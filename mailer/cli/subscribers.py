@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mailer.cli.messages import tell_unspoken
 from mailer.cli.output import JSON, complain, counted, say, show_json, show_table, tell, when
 from mailer.cli.session import LARGEST, parts, run
 from mailer.errors import InputError, NotFound, Refused
@@ -73,6 +74,7 @@ def add(
         show_json(_document(reader))
     else:
         say(f"Added {reader.email}: {_in_words(made, reader)}.")
+    tell_unspoken(made, [reader.language])
 
 
 @app.command("set")
@@ -114,6 +116,7 @@ def set_(
             resume=resume,
         ),
     )
+    tell_unspoken(made, [spoken or ""])
     if as_json:
         show_json(_document(reader))
     else:
@@ -134,6 +137,7 @@ def import_(
     Nobody who has unsubscribed, bounced, complained or is suppressed comes back. No mail is sent.
     """
     from mailer.flows import importing
+    from mailer.store import subscribers
 
     statement = _consent(confirmed, consent)
     made = parts(context)
@@ -158,6 +162,7 @@ def import_(
             progress=progress,
         ),
     )
+    tell_unspoken(made, run(made, lambda database: database.read(subscribers.languages)))
     if as_json:
         refused = [{"line": one.line, "email": one.text, "reason": one.reason} for one in report.refused]
         show_json(

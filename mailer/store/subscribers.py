@@ -137,6 +137,12 @@ def by_id(connection: Connection, ids: Sequence[int]) -> dict[int, Subscriber]:
     return {row.id: _subscriber(row) for question in asked for row in connection.execute(question)}
 
 
+def languages(connection: Connection) -> frozenset[str]:
+    """What readers want their mails in: tags, without '' for the site's."""
+    rows = connection.execute(select(subscribers.c.language).distinct()).scalars()
+    return frozenset(rows) - {""}
+
+
 def page(
     connection: Connection, *, state: str | None = None, cadence: str | None = None, after: int = 0, limit: int = 1000
 ) -> list[Subscriber]:

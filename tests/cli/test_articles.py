@@ -227,3 +227,11 @@ def test_a_title_cannot_play_with_the_terminal(site):
     for ended in (site.did("articles", "list"), site.did("articles", "show", "1")):
         assert "\x1b" not in ended.out
         assert "[/x] [red]C" in ended.out
+
+
+def test_a_pin_on_a_hidden_article_says_that_it_changes_nothing(site):
+    site.publish("one")
+    site.did("articles", "hide", "1")
+
+    assert "But it is hidden" in site.did("articles", "pin", "1").out
+    assert "leads the next edition" in site.did("articles", "unhide", "1").out + site.did("articles", "pin", "1").out

@@ -83,7 +83,7 @@ def test_one_part_of_a_draft_is_changed_without_the_other_and_all_is_forgotten_a
 def test_an_article_in_the_order_that_is_not_in_the_edition_is_named(ready, relay):
     ready.did("articles", "hide", "2")
 
-    assert "Not in it as it stands now: 2." in ready.did(*DRAFT, "--order", "2,1").out
+    assert "Not in it as it stands now: 2 (hidden)." in ready.did(*DRAFT, "--order", "2,1").out
     ready.did(*SEND)
     assert in_order(relay) == ["one", "three"]
 

@@ -381,3 +381,17 @@ def test_a_reader_gets_mails_in_the_language_that_was_set(site, relay):
     ended = site.run("subscribers", "set", "bob@example.com", "--language", "!")
     assert ended.code != 0
     assert "--language" in ended.err
+
+
+def test_a_language_that_no_mail_is_written_in_is_said(site):
+    file = site.write(
+        "readers.csv", "email,cadence,language\nann@example.com,weekly,fr\nbob@example.com,weekly,de-AT\n"
+    )
+
+    imported = site.did("subscribers", "import", file, *AGREED)
+    added = site.did("subscribers", "add", "cid@example.com", "--cadence", "weekly", "--language", "pl", *AGREED)
+    changed = site.did("subscribers", "set", "cid@example.com", "--language", "it")
+
+    assert imported.err == "Mails are not written in 'fr': whoever asked for that gets them in 'en'.\n"
+    assert "'pl'" in added.err
+    assert "'it'" in changed.err

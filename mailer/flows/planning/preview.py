@@ -8,7 +8,7 @@ from time import perf_counter
 from sqlalchemy import Connection
 
 from mailer.core.cadence import Cadence
-from mailer.core.delivery import Claimed
+from mailer.core.delivery import Claimed, EditionState
 from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
@@ -39,7 +39,8 @@ class Preview:
     """A mail as it would go out. `frozen`: the edition is planned already and these are its bytes.
 
     `cost`: of a reader's copy, where the theme asks who reads; then `subject` is a sample reader's. `warning`: what to
-    know of its size, or ''. `told`: the texts that one which isn't frozen is made of.
+    know of its size, or ''. `told`: the texts that one which isn't frozen is made of. `state`: of
+    the edition of one that is.
     """
 
     mail: Mail
@@ -51,6 +52,7 @@ class Preview:
     cost: Cost | None = None
     warning: str = ""
     told: tuple[str, ...] = ()
+    state: EditionState | None = None
 
 
 async def preview(
@@ -86,6 +88,7 @@ async def preview(
                 prospect.period,
                 frozen=True,
                 cost=_cost(stationery, claimed, content, known),
+                state=prospect.made.state,
             )
     batch = await _batch(database, prospect, composer, now, reader)
     if batch is None:
