@@ -38,8 +38,8 @@ class SubscriberRow(SQLModel, table=True):
 
     `given` is the watermark: the newest `seq` of their last edition that is done. (`start`, `start_since`) is the
     window's beginning of a reader who was due an edition but has had none yet, so that nothing is lost to them.
-    `generation`: of the consent in force; leaving ends it and raises the number. `hour`: of their day, 0 to 23, at which
-    they want their mail; NULL is the cadence's own.
+    `generation`: of the consent in force; leaving ends it and raises the number. `hour`: of their day, 0 to 23, at
+    which they want their mail; NULL is the cadence's own.
     """
 
     __tablename__ = "subscribers"

@@ -83,9 +83,7 @@ def _notices() -> None:
     )
     op.create_index("ix_notices_subscriber_id", "notices", ["subscriber_id"])
     wanted = sa.text("delivery_id IS NULL AND dropped = ''")
-    op.create_index(
-        "ix_notices_wanted", "notices", ["throttled", "id"], sqlite_where=wanted, postgresql_where=wanted
-    )
+    op.create_index("ix_notices_wanted", "notices", ["throttled", "id"], sqlite_where=wanted, postgresql_where=wanted)
     op.create_index("ix_notices_posted", "notices", ["throttled", "posted_at"])
 
 
