@@ -319,7 +319,7 @@ def test_every_reader_is_in_one_variant_with_exactly_their_own_articles(groups, 
     st.integers(1, 4),
 )
 def test_there_are_as_many_variants_as_digests_that_differ(readers, labels, cap):
-    """However many sets of interests there are: equal articles, shown or over the cap, in one language, are one mail."""
+    """However many sets of interests there are: equal articles, also over the cap, in one language, are one mail."""
     groups = [
         group(lo, topics=sorted(topics), language=language, interest_set=number)
         for number, (lo, topics, language) in enumerate(readers)
