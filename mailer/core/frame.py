@@ -75,7 +75,7 @@ def frame_of(site: Site, cadence: str, words: Words) -> dict[str, Any]:
         "label": words.label(cadence),
         "cadence": cadence_name(cadence),
         "why": why(words, cadence),
-        "imprint": _imprint(name, site.postal_address),
+        "imprint": imprint_of(name, site.postal_address),
         "language": words.language,
         "direction": words.direction,
         "script": words.script,
@@ -83,7 +83,7 @@ def frame_of(site: Site, cadence: str, words: Words) -> dict[str, Any]:
     }
 
 
-def _imprint(name: str, postal_address: str) -> tuple[str, ...]:
+def imprint_of(name: str, postal_address: str) -> tuple[str, ...]:
     """The postal address in lines, after the site's name where it doesn't begin with that itself."""
     lines = tuple(filter(None, map(clean_text, postal_address.splitlines())))
     return lines if lines and lines[0].startswith(name) else (name, *lines)

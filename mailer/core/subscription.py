@@ -102,6 +102,12 @@ def clean_address(text: str) -> str:
     return f"{found.local_part.lower()}@{domain}"
 
 
+def mask(address: str) -> str:
+    """'a***@example.org': enough for its owner to know it again. What is masked already stays as it is."""
+    name, _, domain = clean_text(address, _LONGEST).rpartition("@")
+    return f"{name[:1]}***@{domain}"
+
+
 def clean_cadence(text: str, offered: Iterable[str]) -> str:
     """The name of a cadence as the settings write it, found in any case.
 

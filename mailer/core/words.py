@@ -43,6 +43,10 @@ class Words:
         """'Monday 23 November'."""
         return self._dated(day, str(self.catalogue.pgettext("date pattern", "EEEE d MMMM")))
 
+    def weekday(self, number: int) -> str:
+        """'Monday' of 0."""
+        return self._dated(_A_MONDAY + timedelta(days=number), "EEEE")
+
     def clock(self, at: time | datetime) -> str:
         """'7:00'."""
         pattern = str(self.catalogue.pgettext("time pattern", "H:mm"))
@@ -103,6 +107,7 @@ class Words:
 
 
 ENGLISH = Words()
+_A_MONDAY = date(2026, 11, 23)
 
 
 def date_in_words(day: date, language: str = "en") -> str:
@@ -113,6 +118,14 @@ def date_in_words(day: date, language: str = "en") -> str:
 def cadence_name(cadence: str) -> str:
     """'weekend news' of 'weekend_news'."""
     return clean_text(re.sub(r"[_-]+", " ", cadence), 40)
+
+
+def language_name(tag: str) -> str:
+    """A language as its own speakers write it, with its first letter up: 'Deutsch', 'Español'."""
+    locale = locale_of(tag)
+    known = locale.language == tag.partition("-")[0].lower()
+    name = (locale.get_language_name() if known else "") or tag
+    return name[:1].upper() + name[1:]
 
 
 @lru_cache(maxsize=64)

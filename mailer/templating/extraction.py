@@ -19,8 +19,12 @@ def sentences_of_rules() -> list[Sentence]:
 
 
 def sentences_of_templates(folder: Path) -> list[Sentence]:
-    """Those of the mails in a folder of templates. Raises TemplateError with file and line where one is broken."""
-    paths = sorted(path for path in (folder / "email").rglob("*") if path.suffix in (".html", ".txt"))
+    """Those of the mails and the reader's pages in a folder of templates.
+
+    Raises TemplateError with file and line where one is broken.
+    """
+    found = (path for part in ("email", "web/reader") for path in (folder / part).rglob("*"))
+    paths = sorted(path for path in found if path.suffix in (".html", ".txt"))
     return [sentence for path in paths for sentence in _jinja(path, path.relative_to(folder).as_posix())]
 
 
