@@ -55,12 +55,10 @@ class Issue:
 
     @classmethod
     def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str, intro: str = "") -> Self:
-        """The edition of a due instant, written now. Where that is days later, it covers what came until today."""
-        first, last = cadence.covers(due)
-        today = now.astimezone(cadence.zone).date()
-        late = today > due.astimezone(cadence.zone).date()
-        covers = (first, today if late else last)
-        return cls(cadence.name, cadence.period_of(due), covers, now, nonce, intro, cadence.subject)
+        """The edition of a due instant, written now."""
+        return cls(
+            cadence.name, cadence.period_of(due), cadence.covered(due, now), now, nonce, intro, cadence.subject
+        )
 
 
 @dataclass(frozen=True, slots=True)
