@@ -256,6 +256,12 @@ class Cadence:
         first, last = self.due_date(self.previous_due(due)), self.due_date(due)
         return (first + _DAY, last) if self.rule.in_a_row else (first, last - _DAY)
 
+    def covered(self, due: datetime, now: datetime) -> tuple[date, date]:
+        """The same for a digest that is written now. Where that is days late, it covers what came until today."""
+        first, last = self.covers(due)
+        today = now.astimezone(self.zone).date()
+        return (first, today if today > due.astimezone(self.zone).date() else last)
+
     def typical_period(self) -> timedelta:
         """The longest stretch between two due dates: 1 day for a daily rule, 7 for a weekly, 31 for a monthly one."""
         if self.rule.day:

@@ -111,8 +111,8 @@ def lay_out(digest: Digest, words: Words = ENGLISH) -> Layout:
     """
     if not digest.articles:
         raise ValueError("a digest without articles is not mailed")
-    items = tuple(_item(digest, number, article, words) for number, article in enumerate(digest.articles, start=1))
-    related = (_item(digest, SUMMARISED + 1, article, words) for article in digest.related)
+    items = tuple(item_of(digest, number, article, words) for number, article in enumerate(digest.articles, start=1))
+    related = (item_of(digest, SUMMARISED + 1, article, words) for article in digest.related)
     lead = items[0]
     others = " · ".join(item.title for item in items[1:4])
     return Layout(
@@ -150,11 +150,12 @@ def headers_of(digest: Digest) -> Headers:
     )
 
 
-def _item(digest: Digest, number: int, article: Article, words: Words) -> Item:
+def item_of(digest: Digest, number: int, article: Article, words: Words, *, summarised: int = SUMMARISED) -> Item:
+    """One article as a digest shows it under this number; those after the first `summarised` without a summary."""
     draft = article.draft
     title = clean_text(draft.title, TITLE) or clean_text(draft.summary, LONG_TITLE) or words.untitled()
     limit = LEAD_SUMMARY if number == 1 else ITEM_SUMMARY
-    summary = first_sentences(clean_text(draft.summary, 4 * limit), limit) if number <= SUMMARISED else ""
+    summary = first_sentences(clean_text(draft.summary, 4 * limit), limit) if number <= summarised else ""
     script = script_of(title, draft.language or digest.site.language)
     return Item(
         number=number,

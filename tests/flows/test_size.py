@@ -24,7 +24,7 @@ LONG = Draft(
 
 def composed(drafts, *, more=0, related=(), intro=""):
     articles = tuple(Article(at + 1, "feed:1", draft) for at, draft in enumerate(drafts))
-    batch = Batch(Pick(articles, more), Window(0, 999), "en", 1)
+    batch = Batch(Pick(articles, more, over=tuple(range(5_000, 5_000 + more))), Window(0, 999), "en", 1)
     if related:
         batch = replace(batch, related=tuple(Article(900 + at, "feed:1", draft) for at, draft in enumerate(related)))
     return compose(composer(), batch, replace(ISSUE, intro=intro))
@@ -38,6 +38,7 @@ def holds(made, count, more=0):
     assert made.dropped == count - len(pick.articles)
     assert made.variant().articles == tuple(range(1, len(pick.articles) + 1))
     assert made.variant().more == pick.more
+    assert made.variant().over == (*range(len(pick.articles) + 1, count + 1), *range(5_000, 5_000 + more))
     assert len(re.findall(r"^ *(\d+)\. ", made.rendered.text, re.MULTILINE)) >= len(pick.articles)
     assert made.rendered.html.count("<h2") == len(pick.articles) + bool(made.batch.related)
 
