@@ -15,6 +15,8 @@ from mailer.core.tokens import fingerprint
 from mailer.errors import Misuse, Refused
 from mailer.flows.delivering import Report, Run, drain, the_one_sender
 from mailer.flows.ingesting import Source
+from mailer.flows.noticing.posting import Desk as PostDesk
+from mailer.flows.noticing.posting import post
 from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
 from mailer.store.database import Database
@@ -154,9 +156,20 @@ class Parts:
         )
 
     async def post(self, database: Database) -> int:
-        """Compose the mails that readers asked for and put them into the outbox. Returns how many."""
-        del database
-        return 0
+        """`noticing.posting.post` with these parts: how many mails that are wanted went into the outbox."""
+        settings = self.settings
+        desk = PostDesk(
+            site=settings.site_value(),
+            timezone=settings.site.timezone,
+            cadences=self.cadences(),
+            topics=settings.topics,
+            templates=self.composer().templates,
+            keys=self.keys(),
+            draw=self.draw,
+            options=settings.signup,
+            max_age=settings.delivery.max_age,
+        )
+        return await post(database, desk, now=self.clock())
 
     def refuse_to_send(self) -> None:
         """Raises Refused with every reason why no mail may leave yet."""

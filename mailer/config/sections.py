@@ -23,6 +23,7 @@ from mailer.config.values import (
     WebAddress,
 )
 from mailer.core.cadence import CadenceOptions
+from mailer.core.signup import SignupOptions
 from mailer.templating.subject import check_subject
 
 
@@ -33,6 +34,12 @@ class CadenceTable(CadenceOptions):
     @classmethod
     def _subject_can_be_written(cls, text: str) -> str:
         return check_subject(text)
+
+
+class SignupTable(SignupOptions):
+    """The table [signup] as read from the file: a list may come from the environment."""
+
+    big_domains: Annotated[tuple[str, ...], Listed] = SignupOptions.model_fields["big_domains"]  # type: ignore[assignment]
 
 
 _DATABASE = re.compile(r"sqlite:///(?!:memory:)[^\s?][^\n]*|postgresql(\+psycopg)?://\S+", re.ASCII)

@@ -1,10 +1,10 @@
 """All settings together: frozen, checked, and what the rooms below need made from them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mailer.config.secret_files import read_keys, read_password
@@ -13,6 +13,7 @@ from mailer.config.sections import (
     CadenceTable,
     SecurityOptions,
     SelectionOptions,
+    SignupTable,
     SiteOptions,
     StoreOptions,
     WebOptions,
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     )
     theme: ThemeOptions = Field(default=ThemeOptions(), description="How the mails look.")
     web: WebOptions = Field(default=WebOptions(), description="The pages that readers see.")
+    signup: SignupTable = Field(
+        default=SignupTable(), description="The sign-up form, and what keeps it from being used against others."
+    )
     bounce: BounceOptions = Field(default=BounceOptions(), description="Mail that comes back.")
     security: SecurityOptions = Field(default=SecurityOptions(), description="The keys that links are signed with.")
 
@@ -94,6 +98,13 @@ class Settings(BaseSettings):
                 "give them other names"
             )
         return offered
+
+    @model_validator(mode="after")
+    def _preselected_is_offered(self) -> Self:
+        chosen = self.signup.cadence
+        if chosen and chosen not in self.cadence:
+            raise ValueError(f"[signup] cadence: there is no cadence '{chosen}'; there are: {', '.join(self.cadence)}")
+        return self
 
     @field_validator("smtp")
     @classmethod

@@ -58,9 +58,7 @@ class Published:
 
 def find(connection: Connection, cadence: str, period: str, number: int) -> Published | None:
     """A variant, if its edition is out."""
-    asked = _variants().where(
-        editions.c.cadence == cadence, editions.c.period == period, variants.c.number == number
-    )
+    asked = _variants().where(editions.c.cadence == cadence, editions.c.period == period, variants.c.number == number)
     row = connection.execute(asked).first()
     return None if row is None else _published(row)
 
