@@ -136,8 +136,12 @@ class Parts:
         stop: asyncio.Event,
         note: str,
         tell: Callable[[str], None],
+        patient: bool = True,
     ) -> None:
-        """`delivering.drain` with these parts, as the one sender. `note`: who we are; `tell`: hears who sends."""
+        """`delivering.drain` with these parts, as the one sender. `note`: who we are; `tell`: hears who sends.
+
+        Raises SenderBusy where another process sends and we are not `patient`.
+        """
         stationery, relay = self.stationery(), self.relay()
         await drain(
             database,
@@ -152,7 +156,7 @@ class Parts:
             fingerprint=self.fingerprint,
             stop=stop,
             report=report,
-            turn=lambda: the_one_sender(database, note, tell, stop),
+            turn=lambda: the_one_sender(database, note, tell, stop, patient=patient),
         )
 
     async def post(self, database: Database) -> int:

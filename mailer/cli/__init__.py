@@ -22,6 +22,7 @@ from mailer.cli import (
     messages,
     preview,
     send,
+    serve,
     setup,
     subscribers,
     templates,
@@ -46,6 +47,7 @@ app.add_typer(editions.app, name="editions")
 app.add_typer(messages.app, name="messages")
 app.add_typer(templates.app, name="templates")
 send.register(app)
+serve.register(app)
 preview.register(app)
 lint.register(app)
 verify.register(app)
