@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from mailer.config import Settings, why_not_send
-from mailer.core.cadence import Cadence, zone_named
+from mailer.core.cadence import Cadence, slower_than, zone_named
 from mailer.core.personal import Stationery
 from mailer.core.tokens import fingerprint
 from mailer.errors import Misuse, Refused
@@ -74,7 +74,14 @@ class Parts:
     def _composer(self) -> Composer:
         settings = self.settings
         templates = Templates(settings.theme)
-        return Composer(settings.site_value(), settings.topics, templates, settings.selection.related)
+        cadences = self.cadences()
+        return Composer(
+            settings.site_value(),
+            settings.topics,
+            templates,
+            settings.selection.related,
+            {name: slower_than(cadences, name) for name in cadences},
+        )
 
     def keys(self) -> tuple[str, ...]:
         """The signing keys, for what can't go without. Raises Refused."""

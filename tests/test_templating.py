@@ -14,7 +14,19 @@ from mailer.core.message import compile_mail, slot_mark, slot_value, to_value, t
 from mailer.core.text import clean_text, columns
 from mailer.errors import Refused, TemplateError
 from mailer.templating import Templates, ThemeOptions
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, ODD_TITLES, RELATED, SITE, digest, notices
+from tests.mail.samples import (
+    BOUNDARY,
+    DATE,
+    DRAFTS,
+    INTRO,
+    MARK,
+    ODD_TITLES,
+    ON_THE_WEB,
+    RELATED,
+    SITE,
+    digest,
+    notices,
+)
 
 OURS = Templates(ThemeOptions())
 LEAD = DRAFTS[0]
@@ -198,6 +210,30 @@ def test_the_lead_can_be_shared_by_a_mail_and_the_text_part_needs_no_link_for_th
     (share,) = (e for e in Page(mail.html).all("a") if e["text"] == "Share")
     assert share["attrs"]["href"].startswith("mailto:?subject=A%20third%20of%20patients")
     assert "mailto:?" not in mail.text
+
+
+def test_a_digest_that_is_on_the_web_says_where_and_offers_slower_paces():
+    mail = rendered(more=8, **ON_THE_WEB)
+    page, manage = ON_THE_WEB["web_url"], slot_mark(MARK, "manage")
+    links = [(e["text"].strip(), e["attrs"]["href"]) for e in Page(mail.html).all("a")]
+    assert [link for link in links if link[1] == page or "/instead/" in link[1]] == [
+        ("and 8 more on the site", page),
+        ("Share this edition on the web", page),
+        ("Read on the web", page),
+        ("Monthly instead", f"https://news.site.example/instead/monthly/{manage}"),
+        ("Harbour news instead", f"https://news.site.example/instead/harbour_news/{manage}"),
+    ]
+    assert f"and 8 more on the site: {page}\n" in mail.text
+    assert (
+        f"Monthly instead: https://news.site.example/instead/monthly/{manage}\n"
+        f"Harbour news instead: https://news.site.example/instead/harbour_news/{manage}\n"
+        f"Read on the web: {page}\n\nMia's Feed\n"
+    ) in mail.text
+
+
+def test_a_digest_that_is_not_on_the_web_doesnt_speak_of_it():
+    mail = rendered(more=8)
+    assert not [word for word in ("on the web", "instead", "/editions") if word in mail.html + mail.text]
 
 
 # The other mails.

@@ -4,6 +4,7 @@ import calendar
 import difflib
 import re
 import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -274,6 +275,18 @@ class Cadence:
 
     def _instant(self, day: date) -> datetime:
         return first_instant(datetime.combine(day, self.rule.at), self.zone)
+
+
+def slower_than(cadences: Mapping[str, Cadence], name: str) -> tuple[str, ...]:
+    """The names of those that come less often than the one of that name, the nearest first; none where it isn't there.
+
+    Those that come equally often stand in the order of the table.
+    """
+    if name not in cadences:
+        return ()
+    often = cadences[name].typical_period()
+    slower = [other for other, cadence in cadences.items() if cadence.typical_period() > often]
+    return tuple(sorted(slower, key=lambda other: cadences[other].typical_period()))
 
 
 def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:

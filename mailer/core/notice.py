@@ -144,5 +144,6 @@ def headers_of_notice(notice: Notice) -> Headers:
         feedback=("notice", notice.cadence, kind),
         reply_to=site.reply_to,
         language=notice.language,
+        archive=site.archive,
         to_a_list=isinstance(notice, Welcome | Already | Changed),
     )

@@ -26,6 +26,16 @@ def asked(words: Words, cadence: str) -> str:
     }.get(cadence) or _("Someone, we hope you, asked %(site)s for its %(cadence)s digest on %(date)s.")
 
 
+def instead(words: Words, cadence: str) -> str:
+    """What a press changes a reader's pace to; %(cadence)s is the label of the operator's own."""
+    _ = words.catalogue.gettext
+    # Nothing comes more often than daily, so that nothing is slowed down to it.
+    return {
+        "weekly": _("Weekly instead"),
+        "monthly": _("Monthly instead"),
+    }.get(cadence) or _("%(cadence)s instead")
+
+
 def first_digest(words: Words, cadence: str) -> str:
     """When the first digest comes; with %(date)s, %(time)s, perhaps %(cadence)s."""
     _ = words.catalogue.gettext
@@ -129,7 +139,7 @@ def asked_to_erase(words: Words) -> str:
 def for_good(words: Words) -> str:
     """What an erasure does."""
     _ = words.catalogue.gettext
-    return _("It can't be undone, and no more digests come. One that left before may still arrive.")
+    return _("Erasing can't be undone, and no more digests come. One that left before may still arrive.")
 
 
 def what_stays(words: Words) -> str:

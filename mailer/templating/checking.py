@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from jinja2 import meta, nodes
@@ -151,10 +152,11 @@ def _pages(kind: str, words: Words) -> list[Frame]:
 
 def _digest(*drafts: Draft, more: int = 0, intro: str = "", related: bool = False) -> Digest:
     articles = tuple(Article(len(drafts) - at, "feed:1", draft) for at, draft in enumerate(drafts))
-    others = (Article(99, "feed:1", _WHOLE),) if related else ()
-    return Digest(
-        _SITE, "weekly", "2026-W48", (_DAY, _MORNING.date()), articles, more=more, intro=intro, related=others
-    )
+    digest = Digest(_SITE, "weekly", "2026-W48", (_DAY, _MORNING.date()), articles, more=more, intro=intro)
+    if not related:
+        return digest
+    others, page = (Article(99, "feed:1", _WHOLE),), "https://site.example/editions/weekly/2026-W48/0"
+    return replace(digest, related=others, web_url=page, slower=("monthly", "our_own"))
 
 
 def _notices(kind: str) -> list[Notice]:

@@ -14,7 +14,7 @@ from mailer.core.message import Headers, compile_mail, slot_value, to_value, tok
 from mailer.core.notice import headers_of_notice
 from mailer.core.words import date_in_words
 from mailer.templating import Rendered, Templates, ThemeOptions
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, PICTURE, RELATED, SITE, digest, notices
+from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, ON_THE_WEB, PICTURE, RELATED, SITE, digest, notices
 
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 ACCENT = ThemeOptions().accent
@@ -132,8 +132,8 @@ def a_notice(kind: str, language: str, accent: str = ACCENT, **changes: object) 
 
 MAILS: dict[str, Callable[[], Sample]] = {
     "digest": lambda: a_digest(more=8),
-    "everything": lambda: a_digest(intro=INTRO, related=RELATED, more=8),
-    "everything in German": lambda: a_digest(intro=INTRO, related=RELATED, more=8, language="de"),
+    "everything": lambda: a_digest(intro=INTRO, related=RELATED, more=8, **ON_THE_WEB),
+    "everything in German": lambda: a_digest(intro=INTRO, related=RELATED, more=8, **ON_THE_WEB, language="de"),
     "one article": lambda: a_digest(DRAFTS[0]),
     "one article without anything": lambda: a_digest(Draft(guid="bare", title="Bare", link="https://site.example/b")),
     "twenty articles": lambda: a_digest(*TWENTY, more=1234),
@@ -143,7 +143,7 @@ MAILS: dict[str, Callable[[], Sample]] = {
     "one endless word": lambda: a_digest(Draft(guid="w", title="W" * 140, link="https://site.example/w"), DRAFTS[1]),
     "German": lambda: a_digest(GERMAN, *DRAFTS[:3], language="de", more=8),
     "Spanish": lambda: a_digest(*TWENTY[:9], language="es", more=8),
-    "Arabic": lambda: a_digest(*ARABIC_DRAFTS, site=ARABIC_SITE, language="ar", related=RELATED, more=8),
+    "Arabic": lambda: a_digest(*ARABIC_DRAFTS, site=ARABIC_SITE, language="ar", related=RELATED, more=8, **ON_THE_WEB),
     "Arabic with English items": lambda: a_digest(*DRAFTS, site=ARABIC_SITE, language="ar"),
     "Arabic items in English": lambda: a_digest(ARABIC, DRAFTS[0], *ARABIC_DRAFTS[1:]),
     "Japanese": lambda: a_digest(*JAPANESE_DRAFTS),

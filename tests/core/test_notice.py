@@ -41,7 +41,7 @@ def test_what_each_notice_says():
         "copy": ["You asked Mia's Feed for a copy of what it holds about you. Here it is."],
         "erase": [
             "Someone, we hope you, asked Mia's Feed to erase all it holds about this address.",
-            "It can't be undone, and no more digests come. One that left before may still arrive.",
+            "Erasing can't be undone, and no more digests come. One that left before may still arrive.",
             "A code stays that is made from the address and doesn't show it, so that no old list brings it back.",
         ],
     }

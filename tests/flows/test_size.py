@@ -113,3 +113,14 @@ def test_a_hundred_of_the_heaviest_titles_fit(char):
     heavy = replace(LONG, title=char * 500, summary=char * 600, link="https://site.example/?" + "&" * 1_900)
     made = composed([heavy] * 100, intro=char * 4_000)
     assert made.size <= LARGEST
+
+
+def test_an_edition_names_its_page_and_the_slower_paces_of_its_readers():
+    own = replace(composer(), slower={"our own/pace": ("monthly",)})
+    batch = Batch(Pick((Article(1, "feed:1", LONG),), 0), Window(0, 999), "en", 1)
+    made = compose(own, batch, replace(ISSUE, cadence="our own/pace"), number=3)
+    page = f"{own.site.public_url}/editions/our%20own%2Fpace/2026-W48/3"
+    assert f"Read on the web: {page}\n" in made.rendered.text
+    assert "Monthly instead: " in made.rendered.text
+    assert f'href="{page}"' in made.rendered.html
+    assert "instead" not in compose(own, batch, ISSUE).rendered.text

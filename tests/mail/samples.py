@@ -103,6 +103,9 @@ INTRO = """Good morning. This week **one dose** makes headlines; [our guide](htt
 """
 RELATED = tuple(Article(90 + at, "feed:1", replace(draft, guid=f"old{at}")) for at, draft in enumerate(DRAFTS[1:4]))
 
+ON_THE_WEB = {"web_url": "https://news.site.example/editions/weekly/2026-W47/0", "slower": ("monthly", "harbour_news")}
+"""What a digest of an edition has besides its articles."""
+
 MONDAY = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
 
 

@@ -1,9 +1,10 @@
 """From a batch of articles to the compiled mail that all its readers get."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Self
+from urllib.parse import quote
 
 from mailer.core.cadence import Cadence
 from mailer.core.digest import Digest, Site, headers_of
@@ -22,12 +23,16 @@ PRESS = Press()
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most."""
+    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most.
+
+    `slower`: by cadence, those that come less often, the nearest first.
+    """
 
     site: Site
     topics: Mapping[str, str]
     templates: Templates
     related: int = 0
+    slower: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
@@ -122,6 +127,8 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         intro=issue.intro,
         related=batch.related,
         subject=issue.subject,
+        web_url=web_url(composer.site, issue.cadence, issue.period, number),
+        slower=composer.slower.get(issue.cadence, ()),
     )
     digest, rendered = _fitting(composer.templates, digest, mark)
     content = _content(
@@ -136,6 +143,11 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
     pick = replace(batch.pick, articles=digest.articles, more=digest.more, over=left_out + batch.pick.over)
     shown = replace(batch, pick=pick, related=digest.related)
     return Composed(rendered, content, shown, octets(rendered.html, mark), len(left_out), number)
+
+
+def web_url(site: Site, cadence: str, period: str, number: int) -> str:
+    """Where a variant of an edition is on the web."""
+    return f"{site.public_url}/editions/{quote(cadence, safe='')}/{quote(period, safe='')}/{number}"
 
 
 def _content(
