@@ -120,6 +120,11 @@ class WebOptions(Section):
         description="Proxies whose X-Forwarded-For is believed, as addresses or networks like '10.0.0.0/8'. "
         "Takes effect with a later release.",
     )
+    archive: bool = Field(
+        default=False,
+        description="Whether anybody may find the editions that went out: a list of them at /editions with a feed of "
+        "its own, and search engines may show them. Off: only who has the link in a mail reads them.",
+    )
     embed_origins: Annotated[tuple[Origin, ...], Listed] = Field(
         default=(),
         description="Sites that may show the sign-up form in a frame, like 'https://www.example.org'. "
