@@ -231,6 +231,45 @@ def test_a_confirmation_has_one_button_its_address_in_the_open_and_a_way_never_t
     assert MARK not in mail.html + mail.text
 
 
+@pytest.mark.parametrize(("kind", "press"), [("move", "Confirm new address"), ("erase", "Erase everything")])
+def test_what_an_address_asked_for_is_one_press_away_and_not_done_without(kind, press):
+    notice = notices()[kind]
+    mail = OURS.render_notice(notice, mark=MARK)
+    asks = notice.confirm_url if kind == "move" else notice.erase_url
+    links = [(e["attrs"]["href"], e["text"].strip()) for e in Page(mail.html).all("a")]
+    assert links[:2] == [(asks, press), (asks, "")]
+    assert "Not you? Do nothing: nothing changes." in mail.text
+    assert MARK not in mail.html + mail.text
+
+
+def test_a_move_without_a_way_never_to_hear_of_us_doesnt_speak_of_one():
+    mail = OURS.render_notice(replace(notices()["move"], never_url=""), mark=MARK)
+    assert "Never" not in mail.html + mail.text
+    assert "nothing changes.\n\nMia's Feed\n12 Harbour" in mail.text
+
+
+def test_a_welcome_leads_to_the_latest_digest_where_there_is_one():
+    with_one = notices()["welcome"]
+    links = [e["attrs"]["href"] for e in Page(OURS.render_notice(with_one, mark=MARK).html).all("a")]
+    assert links[0] == with_one.latest_url
+    bare = OURS.render_notice(replace(with_one, latest_url=""), mark=MARK)
+    assert "latest" not in bare.html + bare.text
+    assert f"in every mail.\n\nChange how often: {SITE.public_url}/preferences/" in bare.text
+
+
+def test_what_we_hold_about_a_reader_is_a_line_each_and_cannot_become_markup():
+    facts, events = (("Name", "<b>Ada</b> {{ leave }}"), ("الاسم", "أدا")), (("3 October 2026", "asked"),)
+    mail = OURS.render_notice(replace(notices()["copy"], facts=facts, events=events), mark=MARK)
+    assert "\nName: <b>Ada</b> {{ leave }}\nالاسم: أدا\n\nWhat happened with your subscription\n\n3 Oct" in mail.text
+    assert "&lt;b&gt;Ada&lt;/b&gt; {{ leave }}</span>" in mail.html
+    assert 'dir="rtl"' in mail.html
+    without = OURS.render_notice(replace(notices()["copy"], events=()), mark=MARK)
+    assert "What happened" not in without.html + without.text
+    long = OURS.render_notice(replace(notices()["copy"], events=events * 101), mark=MARK)
+    assert "1 earlier entry is not shown." in long.html
+    assert "1 earlier entry is not shown." in long.text
+
+
 @pytest.mark.parametrize("kind", notices())
 @pytest.mark.parametrize("accent", ["#0B5F6B", "#FFE600", "#14213D", "#FFFFFF", "#000000", "#808080"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -364,7 +364,9 @@ def test_eject_takes_a_template_a_mail_the_frame_or_all():
 
 @pytest.mark.parametrize("name", ["", "digst", "email/digest/bodi.html", "../digest", "/etc/passwd", "diges"])
 def test_eject_of_what_is_not_there_names_what_is(name):
-    with pytest.raises(InputError, match=r"There is no template '.*There are: all, _base, changed, confirm, digest"):
+    with pytest.raises(
+        InputError, match=r"There is no template '.*There are: all, _base, already, changed, confirm, copy, digest"
+    ):
         chosen(name)
 
 

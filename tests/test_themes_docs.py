@@ -16,7 +16,7 @@ from mailer.core.intro import Intro
 from mailer.core.lint import lint_mail
 from mailer.core.live import Live, Reader
 from mailer.core.message import compile_mail, slot_value, to_value, token_value
-from mailer.core.notice import Note
+from mailer.core.note import Note
 from mailer.templating import Press, Templates, ThemeOptions
 from mailer.templating.checking import SAMPLE
 from mailer.templating.overrides import our_folder, our_names

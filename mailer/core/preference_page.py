@@ -3,18 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 from typing import ClassVar, Literal
-from zoneinfo import available_timezones
-
-from babel.core import get_global
 
 from mailer.core import page_sentences, sentences
 from mailer.core.cadence import Cadence
 from mailer.core.frame import Site
 from mailer.core.page import Button, Link, Said, Sheet, Step, cut_link, sheet, shown_address, step
 from mailer.core.reader_page import due
-from mailer.core.signup_page import RADIOS, Choice, Option, choices_of, options_of
+from mailer.core.signup_page import RADIOS, Choice, Option, choices_of, options_of, zone_options
 from mailer.core.subscription import mask
 from mailer.core.text import clean_text
 from mailer.core.words import Words, language_name
@@ -22,12 +18,6 @@ from mailer.core.words import Words, language_name
 WEEKS = (2, 4, 8)
 """The pauses that take one press."""
 LONGEST_PAUSE = 365  # days
-_CONTINENTS = frozenset(
-    {
-        *("Africa", "America", "Antarctica", "Arctic", "Asia"),
-        *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,22 +178,6 @@ def _languages(page: PreferencePage, site: Site, words: Words) -> tuple[Option, 
         Option("", own, not page.language),
         *(Option(tag, language_name(tag), tag == page.language) for tag in tags),
     )
-
-
-def zone_options(chosen: str, default: str, words: Words) -> tuple[Option, ...]:
-    """Time zones to choose from, the site's first, which is ''. One that isn't listed stays while it is chosen."""
-    _ = words.catalogue.gettext
-    own = _("As the site: %(zone)s") % {"zone": default}
-    known = zones()
-    names = known if chosen in known or not chosen else (chosen, *known)
-    return (Option("", own, not chosen), *(Option(name, name, name == chosen) for name in names))
-
-
-@lru_cache(maxsize=1)
-def zones() -> tuple[str, ...]:
-    """The IANA names that are places, and UTC; without those that are only an older name of another."""
-    places = (name for name in available_timezones() if name.partition("/")[0] in _CONTINENTS)
-    return (*sorted(name for name in places if name not in get_global("zone_aliases")), "UTC")
 
 
 def hour_options(chosen: int | None, words: Words) -> tuple[Option, ...]:

@@ -11,6 +11,7 @@ from mailer.core.frame import Site
 from mailer.core.link import web_address
 from mailer.core.page import Link, Said, Sheet, Step, sheet, shown_address, step
 from mailer.core.text import clean_text
+from mailer.core.time_zone import zones
 from mailer.core.words import Words, cadence_name
 
 RADIOS = 5
@@ -23,9 +24,9 @@ class SignupPage:
     """The form. What was typed comes back in it: `email`, `cadence`, `chosen` topics, `timezone`.
 
     `cadences`: those offered, in order. `cadence`: the name of the one that is ticked; '' is none. `topics`: id to
-    name. `form_time`: signed text, handed back as it is. `what`: the operator's sentence on what arrives. `zones`: time
-    zones to choose from; without any, `timezone` is handed back unseen. `errors`: a field, or 'form', to a code of
-    `page_sentences.mistake`. `action`: where it is posted.
+    name. `form_time`: signed text, handed back as it is. `what`: the operator's sentence on what arrives.
+    `site_timezone`: where it is given, the form asks for a time zone and '' means that one; else `timezone` is handed
+    back unseen. `errors`: a field, or 'form', to a code of `page_sentences.mistake`. `action`: where it is posted.
     """
 
     cadences: tuple[Cadence, ...]
@@ -35,7 +36,7 @@ class SignupPage:
     topics: Mapping[str, str] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
     timezone: str = ""
-    zones: tuple[str, ...] = ()
+    site_timezone: str = ""
     what: str = ""
     privacy_url: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -114,7 +115,7 @@ def lay_out_signup(page: SignupPage, site: Site, words: Words) -> SignupForm:
         radios=len(page.cadences) <= RADIOS,
         topics=options_of(page.topics, page.chosen),
         timezone=page.timezone,
-        zones=tuple(Option(zone, zone, zone == page.timezone) for zone in page.zones),
+        zones=zone_options(page.timezone, page.site_timezone, words) if page.site_timezone else (),
         privacy_url=web_address(page.privacy_url),
         errors={name: page_sentences.mistake(words, code) for name, code in page.errors.items()},
         focus=next((name for name in ("email", "cadence", "topics", "timezone", "form") if name in page.errors), ""),
@@ -162,3 +163,12 @@ def choices_of(cadences: tuple[Cadence, ...], chosen: str, words: Words) -> tupl
 def options_of(offered: Mapping[str, str], chosen: tuple[str, ...]) -> tuple[Option, ...]:
     """Topics as a list to tick. `offered`: id to name."""
     return tuple(Option(key, clean_text(name, _NAME), key in chosen) for key, name in offered.items())
+
+
+def zone_options(chosen: str, default: str, words: Words) -> tuple[Option, ...]:
+    """Time zones to choose from, the site's first, which is ''. One that isn't listed stays while it is chosen."""
+    _ = words.catalogue.gettext
+    own = _("As the site: %(zone)s") % {"zone": default}
+    known = zones()
+    names = known if chosen in known or not chosen else (chosen, *known)
+    return (Option("", own, not chosen), *(Option(name, name, name == chosen) for name in names))

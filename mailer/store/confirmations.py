@@ -1,37 +1,14 @@
 """What somebody asked for and the owner of a mailbox has to confirm."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from sqlalchemy import Connection, insert, select, update
 
+from mailer.core.confirmation import Confirmation, Kind
 from mailer.core.subscription import Newcomer
 from mailer.store.subscribers import interest_set
 from mailer.store.tables import confirmations, deliveries, interest_sets, notices
-
-Kind = Literal["join", "move", "erase"]
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """One wish. `cadence`, `timezone`, `language`, `topics`: what was chosen, of a 'join'.
-
-    `address`: where to, of a 'move'; else ''.
-    """
-
-    id: int
-    kind: Kind
-    subscriber: int
-    generation: int
-    asked_at: datetime
-    cadence: str
-    timezone: str
-    language: str
-    topics: tuple[str, ...]
-    address: str
-    confirmed_at: datetime | None
 
 
 def ask(

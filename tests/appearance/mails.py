@@ -124,7 +124,7 @@ def a_digest(*drafts: Draft, accent: str = ACCENT, logo: str = "", language: str
 
 
 def a_notice(kind: str, language: str, accent: str = ACCENT, **changes: object) -> Sample:
-    """A mail that isn't a digest. `kind`: 'confirm', 'welcome', 'changed' or 'goodbye'; `changes`: of its fields."""
+    """A mail that isn't a digest. `kind`: a folder of templates; `changes`: of its fields."""
     notice = replace(notices(language)[kind], **changes)
     rendered = Templates(ThemeOptions(accent=accent)).render_notice(notice, mark=MARK)
     return as_sent(rendered, headers_of_notice(notice), language)
@@ -165,6 +165,21 @@ MAILS: dict[str, Callable[[], Sample]] = {
     "goodbye": lambda: a_notice("goodbye", "en"),
     "goodbye in German": lambda: a_notice("goodbye", "de"),
     "goodbye in Arabic": lambda: a_notice("goodbye", "ar", site=ARABIC_SITE),
+    "already": lambda: a_notice("already", "en"),
+    "already in German": lambda: a_notice("already", "de"),
+    "already in Arabic": lambda: a_notice("already", "ar", site=ARABIC_SITE),
+    "move": lambda: a_notice("move", "en"),
+    "move in German": lambda: a_notice("move", "de"),
+    "move in Arabic": lambda: a_notice("move", "ar", site=ARABIC_SITE),
+    "moved": lambda: a_notice("moved", "en"),
+    "moved in German": lambda: a_notice("moved", "de"),
+    "moved in Arabic": lambda: a_notice("moved", "ar", site=ARABIC_SITE),
+    "copy": lambda: a_notice("copy", "en"),
+    "copy in German": lambda: a_notice("copy", "de"),
+    "copy in Arabic": lambda: a_notice("copy", "ar", site=ARABIC_SITE),
+    "erase": lambda: a_notice("erase", "en"),
+    "erase in German": lambda: a_notice("erase", "de"),
+    "erase in Arabic": lambda: a_notice("erase", "ar", site=ARABIC_SITE),
 }
 """By name; each is built when it is first asked for, so that one broken mail fails its own tests only."""
 

@@ -1,6 +1,7 @@
-// What is wrong with a mail as it stands in the browser now: a list of sentences, empty where all holds.
-// Runs inside the page. `rtl`: the words around the articles run from right to left.
-({ rtl, imagesOff }) => {
+// What is wrong with a mail or a page as it stands in the browser now: a list of sentences, empty where all holds.
+// Runs inside the page. `rtl`: the words around the articles run from right to left. `whole`: it is a page of its own,
+// not what a mail program shows inside one.
+({ rtl, imagesOff, whole }) => {
   const SMALLEST_TEXT = 14;
   const SMALLEST_TARGET = 24; // WCAG 2.2, 2.5.8
   const READABLE = 4.5; // WCAG 2.2, 1.4.3
@@ -86,7 +87,7 @@
   while (walker.nextNode()) {
     const node = walker.currentNode;
     const rects = rectsOf(node);
-    if (!node.data.trim() || !rects.length || node.parentElement.closest("style,script,title")) continue;
+    if (!node.data.trim() || !rects.length || node.parentElement.closest("style,script,title,option,[aria-hidden=true]")) continue;
     texts += 1;
     if (turned(node)) complain(`${quote(node.data)} has its number behind its word`);
     judgeText(node.data, node.parentElement, rects);
@@ -117,7 +118,7 @@
 
   // A block whose first strong letter runs from right to left starts at its cell's right edge; what stands in one table
   // with a headline goes along with the headline.
-  const frame = document.querySelector("[role=article]");
+  const frame = whole ? document.documentElement : document.querySelector("[role=article]");
   if (!frame) complain("it has no frame with role=article");
   else if ((getComputedStyle(frame).direction === "rtl") !== rtl) complain(`its frame runs ${getComputedStyle(frame).direction}`);
   const strong = /\p{L}/u;
