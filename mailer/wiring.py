@@ -19,6 +19,7 @@ from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
 from mailer.store.database import Database
 from mailer.templating import Press, Templates
+from mailer.templating.pages import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,14 @@ class Parts:
         settings = self.settings
         templates = Templates(settings.theme)
         return Composer(settings.site_value(), settings.topics, templates, settings.selection.related)
+
+    def pages(self) -> Pages:
+        """The reader's pages, made once. Raises TemplateError."""
+        return self._pages
+
+    @cached_property
+    def _pages(self) -> Pages:
+        return Pages(self.settings.site_value(), self.composer().templates.words)
 
     def keys(self) -> tuple[str, ...]:
         """The signing keys, for what can't go without. Raises Refused."""

@@ -56,9 +56,7 @@ class Issue:
     @classmethod
     def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str, intro: str = "") -> Self:
         """The edition of a due instant, written now."""
-        return cls(
-            cadence.name, cadence.period_of(due), cadence.covered(due, now), now, nonce, intro, cadence.subject
-        )
+        return cls(cadence.name, cadence.period_of(due), cadence.covered(due, now), now, nonce, intro, cadence.subject)
 
 
 @dataclass(frozen=True, slots=True)
