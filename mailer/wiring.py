@@ -21,6 +21,7 @@ from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
 from mailer.store.database import Database
 from mailer.templating import Press, Templates
+from mailer.templating.pages import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,14 @@ class Parts:
             settings.selection.related,
             {name: slower_than(cadences, name) for name in cadences},
         )
+
+    def pages(self) -> Pages:
+        """The reader's pages, made once. Raises TemplateError."""
+        return self._pages
+
+    @cached_property
+    def _pages(self) -> Pages:
+        return Pages(self.settings.site_value(), self.composer().templates.words)
 
     def keys(self) -> tuple[str, ...]:
         """The signing keys, for what can't go without. Raises Refused."""

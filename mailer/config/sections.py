@@ -136,6 +136,11 @@ class WebOptions(Section):
         description="How long a mail that a reader waits for may wait for its first try before /readyz says that this "
         "is not well.",
     )
+    archive: bool = Field(
+        default=False,
+        description="Whether anybody may find the editions that went out: a list of them at /editions with a feed of "
+        "its own, and search engines may show them. Off: only who has the link in a mail reads them.",
+    )
     embed_origins: Annotated[tuple[Origin, ...], Listed] = Field(
         default=(),
         description="Sites that may show the sign-up form in a frame, like 'https://www.example.org'. "

@@ -55,9 +55,10 @@ def days_covered(
 class EditionPage:
     """One variant of an edition. `articles`: all, also those over the cap; the first is the lead; at least one.
 
-    `covers`: first and last local day; `day`: the one it was due on. `made`: when it was put together. `more`: how many articles there are besides, beyond what a page shows. `topics`:
-    id to name, as configured. `related`: older articles. `archived`: it may be found, and leads to other editions;
-    `older`, `newer`: their paths, or ''. `offered`: the cadence can still be subscribed to.
+    `covers`: first and last local day; `day`: the one it was due on. `made`: when it was put together. `more`: how many
+    articles there are besides, beyond what a page shows. `topics`: id to name, as configured. `related`: older
+    articles. `archived`: it may be found, and leads to other editions; `older`, `newer`: their paths, or ''. `offered`:
+    the cadence can still be subscribed to.
     """
 
     cadence: str
@@ -88,10 +89,11 @@ class NoEdition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditionSheet(Sheet):
-    """An edition as its page shows it. `label`: 'Weekly · 16–22 November'. `address`: of the page, absolute.
+    """An edition as its page shows it. `label`: 'Weekly · 16–22 November'; `day`: '23 November 2026'.
 
-    `day`: '23 November 2026'. `description`: what it holds, for who comes across a link to it. `items`: after the lead. `subscribe`: a way to get
-    it by mail, or None. `ways`: to other editions. `indexed`: search engines may list it.
+    `address`: of the page, absolute. `description`: what it holds, for who comes across a link to it. `items`: after
+    the lead. `subscribe`: a way to get it by mail, or None. `ways`: to other editions. `indexed`: search engines may
+    list it.
     """
 
     template: ClassVar[str] = "edition"

@@ -33,8 +33,8 @@ _ASKED = (
 class Published:
     """One variant of an edition that is out. `articles`: all that counts as given, shown or over the cap, by seq.
 
-    `unnamed`: how many more there were, of an edition from before those over the cap were kept. `changed`: when anything
-    about the edition last changed.
+    `unnamed`: how many more there were, of an edition from before those over the cap were kept. `changed`: when
+    anything about the edition last changed.
     """
 
     edition: int
@@ -123,7 +123,7 @@ def latest_public(connection: Connection, cadence: str, language: str) -> str | 
 
 
 def _fullest(found: list[Published], language: str) -> Published:
-    """Which variant stands for its edition: in this language if there is one, with the most articles, the first of them.
+    """Which variant stands for its edition: of those in this language, else of all, the first of the most articles.
 
     How many readers each has is not asked: it would take long, and the public would learn of it.
     """

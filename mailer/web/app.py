@@ -3,13 +3,13 @@
 from fastapi import FastAPI
 
 from mailer import __version__
-from mailer.web import health
+from mailer.web import editions, health
 from mailer.web.access_log import AccessLog
 from mailer.web.desk import Desk
 from mailer.web.errors import IN_WORDS, handle_errors
 from mailer.web.hardening import Body, Client, Head, SafeHeaders, Unforeseen
 
-ROUTERS = (health.router,)
+ROUTERS = (health.router, editions.router)
 
 
 def make_app(desk: Desk) -> FastAPI:
