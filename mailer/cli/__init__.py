@@ -18,6 +18,7 @@ from mailer.cli import (
     demo,
     editions,
     feeds,
+    keys,
     lint,
     messages,
     preview,
@@ -44,6 +45,7 @@ app.add_typer(feeds.app, name="feeds")
 app.add_typer(articles.app, name="articles")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(editions.app, name="editions")
+app.add_typer(keys.app, name="keys")
 app.add_typer(messages.app, name="messages")
 app.add_typer(templates.app, name="templates")
 send.register(app)

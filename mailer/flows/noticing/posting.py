@@ -38,7 +38,7 @@ _STATES: Mapping[str, frozenset[State]] = {
 class Desk:
     """What every such mail is made with. `keys`: the last signs. `draw`: 32 unforeseeable hexadecimal digits.
 
-    `cadences`: those that are offered. `topics`: id to name. `timezone`: the site's. `max_age`: how long a mail is tried.
+    `cadences`: those that are offered. `topics`: id to name. `timezone`: the site's. `max_age`: of a mail.
     """
 
     site: Site
@@ -94,7 +94,7 @@ def _facts(connection: Connection, wanted: Wanted, desk: Desk) -> _Facts | str:
 
 
 def _composed(facts: _Facts, desk: Desk, now: datetime) -> Posted:
-    wanted, reader = facts.wanted, facts.reader
+    wanted = facts.wanted
     nonce = desk.draw()
     notice = _notice(facts, desk, now)
     subject, compiled = compile_notice(desk.templates, notice, now=now, nonce=nonce)
