@@ -115,6 +115,7 @@ def mistake(words: Words, code: str) -> str:
         "format": _("Enter an email address in the correct format, like name@example.com"),
         "pace": _("Choose how often you would like updates"),
         "stale": _("This form was open over a day. Press Subscribe again."),
+        "again": _("Not sent yet. Press Subscribe once more."),
         "server": _("We could not save this. Try again in a minute."),
         "topics": _("Choose among the topics of the list"),
         "timezone": _("Choose a time zone of the list"),
@@ -123,6 +124,11 @@ def mistake(words: Words, code: str) -> str:
         "until": _("Choose a date after today, at most a year from now"),
         "same": _("This is the address that gets the digests already"),
     }[code]
+
+
+def sending(words: Words) -> str:
+    """What stands on the button while a form is on its way; only where a script sends it."""
+    return words.catalogue.gettext("Subscribing...")
 
 
 def own_name(cadence: str) -> str:
