@@ -148,7 +148,7 @@ async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Respons
     if request.headers.get("origin") and not is_friend(desk, request):
         return JSONResponse({"error": "This site is not in [web] embed_origins."}, 403, _shared(desk, request))
     language = language_of(desk, request, filled.language)
-    sent = Filled(filled.email, filled.cadence, tuple(filled.topics), filled.timezone, filled.form_time, filled.website)
+    sent = Filled(**filled.model_dump(exclude={"language", "source"}))
     wanted, errors = check(desk, sent, language)
     if wanted is None:
         return _wrong(desk, request, language, errors, 422)
