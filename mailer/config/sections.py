@@ -24,8 +24,8 @@ from mailer.config.values import (
     WebAddress,
 )
 from mailer.core.cadence import CadenceOptions
-from mailer.core.signup import SignupOptions
 from mailer.core.duration import Duration
+from mailer.core.signup import SignupOptions
 from mailer.templating.subject import check_subject
 
 
