@@ -145,14 +145,15 @@ def lay_out_edition(page: EditionPage, site: Site, words: Words) -> EditionSheet
     )
 
 
-def lay_out_no_edition(_: NoEdition, site: Site, words: Words) -> Step:
+def lay_out_no_edition(page: NoEdition, site: Site, words: Words) -> Step:
     """What stands at the address of an edition that isn't out."""
-    say = words.catalogue.gettext
+    del page  # it says nothing
+    _ = words.catalogue.gettext
     return step(
         site,
         words,
-        Said(say("This edition isn't here")),
-        Said(say("It may not be out yet, or the address isn't whole.")),
+        Said(_("This edition isn't here")),
+        Said(_("It may not be out yet, or a piece of the address was lost.")),
         links=(to_site(site, words),),
     )
 
