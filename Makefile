@@ -29,9 +29,10 @@ bench: $(READY)
 	@$(BIN)/python bench/run.py
 
 # The mails' sentences as they are now, for translators, and into the catalogues; what changed is marked as fuzzy.
+# Left alone, pybabel passes over folders that begin with _, such as that of the frames.
 messages: $(READY)
-	@$(BIN)/pybabel -q extract -F babel.cfg --omit-header --sort-by-file --add-location=file --width=110 \
-		-o mailer/locale/mailer.pot .
+	@$(BIN)/pybabel -q extract -F babel.cfg --ignore-dirs='.*' --omit-header --sort-by-file --add-location=file \
+		--width=110 -o mailer/locale/mailer.pot .
 	@$(BIN)/pybabel -q update -i mailer/locale/mailer.pot -d mailer/locale -D mailer --width=110
 	@# Of the header only what is needed to read a catalogue: not who wrote it when with what.
 	@sed -i.bak -E '/^"(Project-Id|Report-Msgid|POT-Creation|PO-Revision|Last-Trans|Language-Team|MIME-V|Generated-By).*/d' \

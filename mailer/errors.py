@@ -10,6 +10,7 @@
     ├── StoreError              1   the database can't be used
     │   └── SchemaError         1   it was made by an older or newer program, or only half made
     ├── Refused                 1   a rule forbids it: no postal address, a suppressed reader, a held edition
+    │   └── SenderBusy          1   another process sends, and we don't wait for it
     ├── ConfigError             2   the settings are wrong; `complaints` has every one of them
     └── RelayDown               3   the SMTP relay can't be reached or won't let us in
 
@@ -69,6 +70,10 @@ class SchemaError(StoreError):
 
 class Refused(MailerError):
     """A rule forbids it, whoever asks."""
+
+
+class SenderBusy(Refused):
+    """Another process sends, and we don't wait for it."""
 
 
 class ConfigError(MailerError):

@@ -9,16 +9,19 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from mailer.config import Settings, why_not_send
-from mailer.core.cadence import Cadence, zone_named
+from mailer.core.cadence import Cadence, slower_than, zone_named
 from mailer.core.personal import Stationery
 from mailer.core.tokens import fingerprint
 from mailer.errors import Misuse, Refused
 from mailer.flows.delivering import Report, Run, drain, the_one_sender
 from mailer.flows.ingesting import Source
+from mailer.flows.noticing.posting import Desk as PostDesk
+from mailer.flows.noticing.posting import post
 from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
 from mailer.store.database import Database
 from mailer.templating import Press, Templates
+from mailer.templating.pages import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,22 @@ class Parts:
     def _composer(self) -> Composer:
         settings = self.settings
         templates = Templates(settings.theme)
-        return Composer(settings.site_value(), settings.topics, templates, settings.selection.related)
+        cadences = self.cadences()
+        return Composer(
+            settings.site_value(),
+            settings.topics,
+            templates,
+            settings.selection.related,
+            {name: slower_than(cadences, name) for name in cadences},
+        )
+
+    def pages(self) -> Pages:
+        """The reader's pages, made once. Raises TemplateError."""
+        return self._pages
+
+    @cached_property
+    def _pages(self) -> Pages:
+        return Pages(self.settings.site_value(), self.composer().templates.words)
 
     def keys(self) -> tuple[str, ...]:
         """The signing keys, for what can't go without. Raises Refused."""
@@ -134,8 +152,12 @@ class Parts:
         stop: asyncio.Event,
         note: str,
         tell: Callable[[str], None],
+        patient: bool = True,
     ) -> None:
-        """`delivering.drain` with these parts, as the one sender. `note`: who we are; `tell`: hears who sends."""
+        """`delivering.drain` with these parts, as the one sender. `note`: who we are; `tell`: hears who sends.
+
+        Raises SenderBusy where another process sends and we are not `patient`.
+        """
         stationery, relay = self.stationery(), self.relay()
         await drain(
             database,
@@ -150,8 +172,24 @@ class Parts:
             fingerprint=self.fingerprint,
             stop=stop,
             report=report,
-            turn=lambda: the_one_sender(database, note, tell, stop),
+            turn=lambda: the_one_sender(database, note, tell, stop, patient=patient),
         )
+
+    async def post(self, database: Database) -> int:
+        """`noticing.posting.post` with these parts: how many mails that are wanted went into the outbox."""
+        settings = self.settings
+        desk = PostDesk(
+            site=settings.site_value(),
+            timezone=settings.site.timezone,
+            cadences=self.cadences(),
+            topics=settings.topics,
+            templates=self.composer().templates,
+            keys=self.keys(),
+            draw=self.draw,
+            options=settings.signup,
+            max_age=settings.delivery.max_age,
+        )
+        return await post(database, desk, now=self.clock())
 
     def refuse_to_send(self) -> None:
         """Raises Refused with every reason why no mail may leave yet."""

@@ -14,7 +14,19 @@ from mailer.core.message import compile_mail, slot_mark, slot_value, to_value, t
 from mailer.core.text import clean_text, columns
 from mailer.errors import Refused, TemplateError
 from mailer.templating import Templates, ThemeOptions
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, ODD_TITLES, RELATED, SITE, digest, notices
+from tests.mail.samples import (
+    BOUNDARY,
+    DATE,
+    DRAFTS,
+    INTRO,
+    MARK,
+    ODD_TITLES,
+    ON_THE_WEB,
+    RELATED,
+    SITE,
+    digest,
+    notices,
+)
 
 OURS = Templates(ThemeOptions())
 LEAD = DRAFTS[0]
@@ -200,6 +212,30 @@ def test_the_lead_can_be_shared_by_a_mail_and_the_text_part_needs_no_link_for_th
     assert "mailto:?" not in mail.text
 
 
+def test_a_digest_that_is_on_the_web_says_where_and_offers_slower_paces():
+    mail = rendered(more=8, **ON_THE_WEB)
+    page, manage = ON_THE_WEB["web_url"], slot_mark(MARK, "manage")
+    links = [(e["text"].strip(), e["attrs"]["href"]) for e in Page(mail.html).all("a")]
+    assert [link for link in links if link[1] == page or "/instead/" in link[1]] == [
+        ("and 8 more on the site", page),
+        ("Share this edition on the web", page),
+        ("Read on the web", page),
+        ("Monthly instead", f"https://news.site.example/instead/monthly/{manage}"),
+        ("Harbour news instead", f"https://news.site.example/instead/harbour_news/{manage}"),
+    ]
+    assert f"and 8 more on the site: {page}\n" in mail.text
+    assert (
+        f"Monthly instead: https://news.site.example/instead/monthly/{manage}\n"
+        f"Harbour news instead: https://news.site.example/instead/harbour_news/{manage}\n"
+        f"Read on the web: {page}\n\nMia's Feed\n"
+    ) in mail.text
+
+
+def test_a_digest_that_is_not_on_the_web_doesnt_speak_of_it():
+    mail = rendered(more=8)
+    assert not [word for word in ("on the web", "instead", "/editions") if word in mail.html + mail.text]
+
+
 # The other mails.
 
 
@@ -229,6 +265,45 @@ def test_a_confirmation_has_one_button_its_address_in_the_open_and_a_way_never_t
     assert mail.subject == "Confirm your subscription to Mia's Feed"
     assert "The link works for 7 days." in mail.text
     assert MARK not in mail.html + mail.text
+
+
+@pytest.mark.parametrize(("kind", "press"), [("move", "Confirm new address"), ("erase", "Erase everything")])
+def test_what_an_address_asked_for_is_one_press_away_and_not_done_without(kind, press):
+    notice = notices()[kind]
+    mail = OURS.render_notice(notice, mark=MARK)
+    asks = notice.confirm_url if kind == "move" else notice.erase_url
+    links = [(e["attrs"]["href"], e["text"].strip()) for e in Page(mail.html).all("a")]
+    assert links[:2] == [(asks, press), (asks, "")]
+    assert "Not you? Do nothing: nothing changes." in mail.text
+    assert MARK not in mail.html + mail.text
+
+
+def test_a_move_without_a_way_never_to_hear_of_us_doesnt_speak_of_one():
+    mail = OURS.render_notice(replace(notices()["move"], never_url=""), mark=MARK)
+    assert "Never" not in mail.html + mail.text
+    assert "nothing changes.\n\nMia's Feed\n12 Harbour" in mail.text
+
+
+def test_a_welcome_leads_to_the_latest_digest_where_there_is_one():
+    with_one = notices()["welcome"]
+    links = [e["attrs"]["href"] for e in Page(OURS.render_notice(with_one, mark=MARK).html).all("a")]
+    assert links[0] == with_one.latest_url
+    bare = OURS.render_notice(replace(with_one, latest_url=""), mark=MARK)
+    assert "latest" not in bare.html + bare.text
+    assert f"in every mail.\n\nChange how often: {SITE.public_url}/preferences/" in bare.text
+
+
+def test_what_we_hold_about_a_reader_is_a_line_each_and_cannot_become_markup():
+    facts, events = (("Name", "<b>Ada</b> {{ leave }}"), ("الاسم", "أدا")), (("3 October 2026", "asked"),)
+    mail = OURS.render_notice(replace(notices()["copy"], facts=facts, events=events), mark=MARK)
+    assert "\nName: <b>Ada</b> {{ leave }}\nالاسم: أدا\n\nWhat happened with your subscription\n\n3 Oct" in mail.text
+    assert "&lt;b&gt;Ada&lt;/b&gt; {{ leave }}</span>" in mail.html
+    assert 'dir="rtl"' in mail.html
+    without = OURS.render_notice(replace(notices()["copy"], events=()), mark=MARK)
+    assert "What happened" not in without.html + without.text
+    long = OURS.render_notice(replace(notices()["copy"], events=events * 101), mark=MARK)
+    assert "1 earlier entry is not shown." in long.html
+    assert "1 earlier entry is not shown." in long.text
 
 
 @pytest.mark.parametrize("kind", notices())

@@ -12,7 +12,7 @@ from mailer.core.message import Compiled, slot_value, to_value, token_value
 from mailer.errors import InputError, Refused, TemplateError
 from mailer.templating import Press, Templates, ThemeOptions
 from mailer.templating.overrides import chosen, eject, our_folder, our_names
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, RELATED, digest, notices
+from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, ON_THE_WEB, RELATED, digest, notices
 from tests.mail.test_golden import headers_of
 
 ADA = Reader("Ada", "ada@reader.example", "weekly", ("Oncology",), "en", "3 October 2026")
@@ -80,7 +80,7 @@ def test_an_ejected_theme_that_nobody_touched_gives_the_same_mails_byte_for_byte
     eject(chosen("all"), tmp_path, force=False)
     ours, theirs = Templates(ThemeOptions()), Templates(ThemeOptions(templates=tmp_path))
     for language in ("en", "de", "ar"):
-        whole = digest(more=8, intro=INTRO, related=RELATED, language=language)
+        whole = digest(more=8, intro=INTRO, related=RELATED, language=language, **ON_THE_WEB)
         assert theirs.render_digest(whole, mark=MARK) == ours.render_digest(whole, mark=MARK)
         for notice in notices(language).values():
             assert theirs.render_notice(notice, mark=MARK) == ours.render_notice(notice, mark=MARK)
@@ -364,7 +364,9 @@ def test_eject_takes_a_template_a_mail_the_frame_or_all():
 
 @pytest.mark.parametrize("name", ["", "digst", "email/digest/bodi.html", "../digest", "/etc/passwd", "diges"])
 def test_eject_of_what_is_not_there_names_what_is(name):
-    with pytest.raises(InputError, match=r"There is no template '.*There are: all, _base, changed, confirm, digest"):
+    with pytest.raises(
+        InputError, match=r"There is no template '.*There are: all, _base, already, changed, confirm, copy, digest"
+    ):
         chosen(name)
 
 

@@ -10,23 +10,23 @@ import pytest
 
 from mailer.core.article import Picture
 from mailer.core.colour import Palette
-from mailer.core.digest import Item, Layout, headers_of
+from mailer.core.digest import Item, Layout, Slower, headers_of
 from mailer.core.frame import Frame
 from mailer.core.intro import Intro
 from mailer.core.lint import lint_mail
 from mailer.core.live import Live, Reader
 from mailer.core.message import compile_mail, slot_value, to_value, token_value
-from mailer.core.notice import Note
+from mailer.core.note import Note
 from mailer.templating import Press, Templates, ThemeOptions
 from mailer.templating.checking import SAMPLE
 from mailer.templating.overrides import our_folder, our_names
 from mailer.templating.sandbox import CONTEXT, FILTERS, METHODS, Sandbox, names_of
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, RELATED, digest
+from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, ON_THE_WEB, RELATED, digest
 
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = (DOCS / "themes.md").read_text(encoding="utf-8")
 LETTER = DOCS / "themes/letter"
-TYPES = (Frame, Layout, Item, Picture, Intro, Note, Reader)
+TYPES = (Frame, Layout, Item, Picture, Intro, Slower, Note, Reader)
 PLAIN = {str: "text", int: "whole number", bool: "yes or no"}
 
 
@@ -133,9 +133,10 @@ def test_the_examples_on_the_page_are_themes_that_hold(tmp_path, number):
 def test_the_letter_is_another_look_of_the_same_digest_in_which_lint_finds_no_error(language):
     templates = Templates(ThemeOptions(templates=LETTER))
     assert (templates.warnings, templates.live) == ((), False)
-    sample = digest(more=8, intro=INTRO, related=RELATED, language=language)
+    sample = digest(more=8, intro=INTRO, related=RELATED, language=language, **ON_THE_WEB)
     mail = templates.render_digest(sample, mark=MARK)
     assert "font-family: Georgia" in mail.html or "font-family:Georgia" in mail.html
+    assert all(text in mail.html for text in ("/instead/monthly/", "/editions/weekly/2026-W47/0"))
     assert [draft.link in mail.text for draft in DRAFTS[:3]] == [True] * 3
     assert mail.text == Templates(ThemeOptions()).render_digest(sample, mark=MARK).text
     compiled = compile_mail(

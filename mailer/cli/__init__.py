@@ -18,10 +18,12 @@ from mailer.cli import (
     demo,
     editions,
     feeds,
+    keys,
     lint,
     messages,
     preview,
     send,
+    serve,
     setup,
     subscribers,
     templates,
@@ -43,9 +45,11 @@ app.add_typer(feeds.app, name="feeds")
 app.add_typer(articles.app, name="articles")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(editions.app, name="editions")
+app.add_typer(keys.app, name="keys")
 app.add_typer(messages.app, name="messages")
 app.add_typer(templates.app, name="templates")
 send.register(app)
+serve.register(app)
 preview.register(app)
 lint.register(app)
 verify.register(app)

@@ -73,9 +73,9 @@ def show(
     made = parts(context)
     detail = run(made, lambda database: database.read(_read, edition, limit))
     if as_json:
-        show_json(_document(detail))
+        show_json(_document(detail, made.settings.site_value().public_url))
     else:
-        _tell(detail, made.settings.site.timezone)
+        _tell(detail, made.settings.site.timezone, made.settings.site_value().public_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,17 @@ def _read(connection: "Connection", edition: int, limit: int) -> _Detail:
     )
 
 
-def _document(detail: _Detail) -> dict[str, Any]:
+def _address(detail: _Detail, variant: "Variant", public_url: str) -> str | None:
+    """Of the variant's page; None where the edition isn't out."""
+    from mailer.core.edition_page import PUBLIC, edition_path
+
+    found = detail.edition
+    if found.state not in PUBLIC:
+        return None
+    return public_url + edition_path(found.cadence, found.period, variant.number)
+
+
+def _document(detail: _Detail, public_url: str) -> dict[str, Any]:
     found = detail.edition
     return edition_document(found, detail.states) | {
         "due_at": found.due_at,
@@ -118,6 +128,7 @@ def _document(detail: _Detail) -> dict[str, Any]:
             {
                 "readers": detail.readers.get(variant.id, 0),
                 "subject": variant.subject,
+                "url": _address(detail, variant, public_url),
                 "articles": variant.articles,
                 "more": variant.more,
             }
@@ -136,7 +147,7 @@ def _document(detail: _Detail) -> dict[str, Any]:
     }
 
 
-def _tell(detail: _Detail, zone: str) -> None:
+def _tell(detail: _Detail, zone: str, public_url: str) -> None:
     from mailer.cli.holds import held_in_words
 
     found = detail.edition
@@ -150,6 +161,8 @@ def _tell(detail: _Detail, zone: str) -> None:
         more = f" and {variant.more} more" if variant.more else ""
         held = counted(len(variant.articles), "article")
         say(f"{counted(detail.readers.get(variant.id, 0), 'reader')}: {variant.subject} ({held}{more})")
+        if address := _address(detail, variant, public_url):
+            say(f"  {address}")
     if detail.missed:
         say("")
         show_table(

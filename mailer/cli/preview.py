@@ -24,7 +24,12 @@ def preview(
     cadence: str = typer.Option("", "--cadence", help="daily, weekly, monthly, or one of your own."),
     now: str | None = NOW,
     reader: str | None = typer.Option(None, "--as", metavar="ADDRESS", help="What this reader gets."),
-    mail: str = typer.Option("digest", "--mail", metavar="NAME", help="digest, confirm, welcome, changed or goodbye."),
+    mail: str = typer.Option(
+        "digest",
+        "--mail",
+        metavar="NAME",
+        help="digest, confirm, welcome, already, changed, goodbye, move, moved, copy or erase.",
+    ),
     language: str = typer.Option("", "--language", metavar="TAG", help="Of a mail that is no digest; else the site's."),
     variants: bool = typer.Option(False, "--variants", help="How many different mails there are, and what each costs."),
     out: Path = typer.Option(Path("preview"), "--out", metavar="DIR", help="Where the files go."),

@@ -271,12 +271,13 @@ def show(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON) -
 @app.command()
 def remove(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON) -> None:
     """Unsubscribe a reader. They get nothing more, and no import brings them back. No mail is sent."""
+    from mailer.core.consent import Circumstances
     from mailer.core.subscription import clean_address
     from mailer.flows import subscribing
 
     made = parts(context)
     email = _checked(clean_address, address, address)
-    gone = run(made, lambda database: subscribing.leave(database, email, now=made.clock(), route="cli"))
+    gone = run(made, lambda database: subscribing.leave(database, email, now=made.clock(), about=Circumstances("cli")))
     if as_json:
         show_json(_document(gone.subscriber))
     elif gone.already:

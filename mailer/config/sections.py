@@ -1,6 +1,7 @@
 """The sections of the settings that no room below owns. A field's description is its comment in config.example.toml."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -23,6 +24,8 @@ from mailer.config.values import (
     WebAddress,
 )
 from mailer.core.cadence import CadenceOptions
+from mailer.core.duration import Duration
+from mailer.core.signup import SignupOptions
 from mailer.templating.subject import check_subject
 
 
@@ -33,6 +36,12 @@ class CadenceTable(CadenceOptions):
     @classmethod
     def _subject_can_be_written(cls, text: str) -> str:
         return check_subject(text)
+
+
+class SignupTable(SignupOptions):
+    """The table [signup] as read from the file: a list may come from the environment."""
+
+    big_domains: Annotated[tuple[str, ...], Listed] = SignupOptions.model_fields["big_domains"]  # type: ignore[assignment]
 
 
 _DATABASE = re.compile(r"sqlite:///(?!:memory:)[^\s?][^\n]*|postgresql(\+psycopg)?://\S+", re.ASCII)
@@ -107,18 +116,30 @@ class WebOptions(Section):
         "machine only. Empty: the host of the site's url, by https.",
     )
     host: Line = Field(
-        default="127.0.0.1", description="The address that the pages are served on. Takes effect with a later release."
+        default="127.0.0.1",
+        description="The address that `mailer serve` listens on. 127.0.0.1 is reached from this machine alone, as a "
+        "proxy on it does; '0.0.0.0' from everywhere.",
     )
     port: int = Field(
         default=8000,
         ge=0,
         le=65535,
-        description="The port that the pages are served on; 0 is any free one. Takes effect with a later release.",
+        description="The port that it listens on; 0 is any free one.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], Listed] = Field(
         default=(),
-        description="Proxies whose X-Forwarded-For is believed, as addresses or networks like '10.0.0.0/8'. "
-        "Takes effect with a later release.",
+        description="Proxies whose X-Forwarded-For is believed, as addresses or networks like '10.0.0.0/8'. Without "
+        "those of your own proxies all visitors count as one.",
+    )
+    ready_outbox_age: Duration = Field(
+        default=timedelta(minutes=15),
+        description="How long a mail that a reader waits for may wait for its first try before /readyz says that this "
+        "is not well.",
+    )
+    archive: bool = Field(
+        default=False,
+        description="Whether anybody may find the editions that went out: a list of them at /editions with a feed of "
+        "its own, and search engines may show them. Off: only who has the link in a mail reads them.",
     )
     embed_origins: Annotated[tuple[Origin, ...], Listed] = Field(
         default=(),

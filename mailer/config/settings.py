@@ -1,10 +1,10 @@
 """All settings together: frozen, checked, and what the rooms below need made from them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mailer.config.secret_files import read_keys, read_password
@@ -13,6 +13,7 @@ from mailer.config.sections import (
     CadenceTable,
     SecurityOptions,
     SelectionOptions,
+    SignupTable,
     SiteOptions,
     StoreOptions,
     WebOptions,
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     )
     theme: ThemeOptions = Field(default=ThemeOptions(), description="How the mails look.")
     web: WebOptions = Field(default=WebOptions(), description="The pages that readers see.")
+    signup: SignupTable = Field(
+        default=SignupTable(), description="The sign-up form, and what keeps it from being used against others."
+    )
     bounce: BounceOptions = Field(default=BounceOptions(), description="Mail that comes back.")
     security: SecurityOptions = Field(default=SecurityOptions(), description="The keys that links are signed with.")
 
@@ -95,6 +99,13 @@ class Settings(BaseSettings):
             )
         return offered
 
+    @model_validator(mode="after")
+    def _preselected_is_offered(self) -> Self:
+        chosen = self.signup.cadence
+        if chosen and chosen not in self.cadence:
+            raise ValueError(f"[signup] cadence: there is no cadence '{chosen}'; there are: {', '.join(self.cadence)}")
+        return self
+
     @field_validator("smtp")
     @classmethod
     def _no_password_goes_in_clear(cls, relay: RelayOptions) -> RelayOptions:
@@ -123,6 +134,10 @@ class Settings(BaseSettings):
     def cadences(self) -> dict[str, Cadence]:
         """By name: daily, weekly, monthly first, then the others in the order of the file."""
         return {name: Cadence.of(name, options, self.site.timezone) for name, options in self.cadence.items()}
+
+    def preselected(self) -> str:
+        """The cadence that is ticked on the form."""
+        return self.signup.cadence or ("weekly" if "weekly" in self.cadence else next(iter(self.cadence)))
 
     def signing_keys(self) -> tuple[str, ...]:
         """The signing keys, the oldest first; the last one signs, all verify. Empty where there are none yet."""

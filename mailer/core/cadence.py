@@ -4,6 +4,7 @@ import calendar
 import difflib
 import re
 import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -256,6 +257,12 @@ class Cadence:
         first, last = self.due_date(self.previous_due(due)), self.due_date(due)
         return (first + _DAY, last) if self.rule.in_a_row else (first, last - _DAY)
 
+    def covered(self, due: datetime, now: datetime) -> tuple[date, date]:
+        """The same for a digest that is written now. Where that is days late, it covers what came until today."""
+        first, last = self.covers(due)
+        today = now.astimezone(self.zone).date()
+        return (first, today if today > due.astimezone(self.zone).date() else last)
+
     def typical_period(self) -> timedelta:
         """The longest stretch between two due dates: 1 day for a daily rule, 7 for a weekly, 31 for a monthly one."""
         if self.rule.day:
@@ -268,6 +275,18 @@ class Cadence:
 
     def _instant(self, day: date) -> datetime:
         return first_instant(datetime.combine(day, self.rule.at), self.zone)
+
+
+def slower_than(cadences: Mapping[str, Cadence], name: str) -> tuple[str, ...]:
+    """The names of those that come less often than the one of that name, the nearest first; none where it isn't there.
+
+    Those that come equally often stand in the order of the table.
+    """
+    if name not in cadences:
+        return ()
+    often = cadences[name].typical_period()
+    slower = [other for other, cadence in cadences.items() if cadence.typical_period() > often]
+    return tuple(sorted(slower, key=lambda other: cadences[other].typical_period()))
 
 
 def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:

@@ -11,15 +11,17 @@ from mailer.core.intro import Intro, read_intro
 from mailer.core.link import is_loopback, web_address
 from mailer.core.message import Headers
 from mailer.core.script import language_of, script_of
+from mailer.core.sentences import instead
 from mailer.core.text import Direction, clean_text, first_sentences, first_strong, shorten
 from mailer.core.words import ENGLISH, Words
 
-__all__ = ["Digest", "Item", "Layout", "Site", "headers_of", "lay_out"]
+__all__ = ["Digest", "Item", "Layout", "Site", "Slower", "headers_of", "lay_out"]
 
 SUBJECT, PREHEADER, TITLE = 60, 110, 140
 LEAD_SUMMARY, ITEM_SUMMARY = 220, 160
 SUMMARISED = 6  # the articles shown with a summary, the lead among them
 LONG_TITLE = 90  # from here a headline is set smaller, and hyphenated
+SLOWER = 2  # cadences that a footer offers
 PICTURE_WIDTH = 536  # pixels, 600 without the sides
 
 
@@ -30,7 +32,8 @@ class Digest:
     `covers`: first and last local day of what it covers. `articles`: in order, the first is the lead, already
     capped; `more`: how many stayed over the cap. `topics`: id to name, as configured. `intro`: the editor's words,
     Markdown, or ''. `related`: older articles to read on, the best first. `subject`: the operator's template for the
-    subject, or '' for the lead's headline.
+    subject, or '' for the lead's headline. `web_url`: of this variant's public page, absolute, or ''. `slower`: the
+    cadences that come less often, the nearest first.
     """
 
     site: Site
@@ -44,6 +47,8 @@ class Digest:
     intro: str = ""
     related: tuple[Article, ...] = ()
     subject: str = ""
+    web_url: str = ""
+    slower: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,25 @@ class Item:
         return len(self.title) > LONG_TITLE
 
 
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """A cadence that comes less often. `path`: its name as a part of an address.
+
+    `words`: 'Monthly instead', with a place for `label` where it is the operator's own.
+    """
+
+    path: str
+    words: str
+    label: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout(Frame):
     """A digest as it is shown: every text cleaned and cut, every URL ASCII, nothing left to decide.
 
     `period`: '16–22 November'. `intro`: the editor's words. `more`: 'and 8 more on the site', or ''. `related`: older
     articles, by title and link alone. `share`: a mail with the lead's title and address, to be sent to anybody, or ''.
+    `web_url`: of this digest on the web, or ''. `more_url`: where the articles are that are counted in `more`.
     """
 
     subject: str
@@ -85,11 +103,17 @@ class Layout(Frame):
     intro: Intro | None = None
     related: tuple[Item, ...] = ()
     share: str = ""
+    web_url: str = ""
+    slower: tuple[Slower, ...] = ()
 
     @property
     def items(self) -> tuple[Item, ...]:
         """All that are shown, in order."""
         return (self.lead, *self.summarised, *self.titled)
+
+    @property
+    def more_url(self) -> str:
+        return self.web_url or self.site_url
 
     @property
     def name(self) -> str:
@@ -111,8 +135,8 @@ def lay_out(digest: Digest, words: Words = ENGLISH) -> Layout:
     """
     if not digest.articles:
         raise ValueError("a digest without articles is not mailed")
-    items = tuple(_item(digest, number, article, words) for number, article in enumerate(digest.articles, start=1))
-    related = (_item(digest, SUMMARISED + 1, article, words) for article in digest.related)
+    items = tuple(item_of(digest, number, article, words) for number, article in enumerate(digest.articles, start=1))
+    related = (item_of(digest, SUMMARISED + 1, article, words) for article in digest.related)
     lead = items[0]
     others = " · ".join(item.title for item in items[1:4])
     return Layout(
@@ -127,6 +151,10 @@ def lay_out(digest: Digest, words: Words = ENGLISH) -> Layout:
         intro=read_intro(digest.intro, digest.site.language),
         related=tuple(item for item in related if item.link),
         share=_share(lead),
+        web_url=digest.web_url,
+        slower=tuple(
+            Slower(quote(name, safe=""), instead(words, name), words.label(name)) for name in digest.slower[:SLOWER]
+        ),
     )
 
 
@@ -147,14 +175,16 @@ def headers_of(digest: Digest) -> Headers:
         feedback=(digest.period, digest.cadence, "digest"),
         reply_to=site.reply_to,
         language=digest.language,
+        archive=site.archive,
     )
 
 
-def _item(digest: Digest, number: int, article: Article, words: Words) -> Item:
+def item_of(digest: Digest, number: int, article: Article, words: Words, *, summarised: int = SUMMARISED) -> Item:
+    """One article as a digest shows it under this number; those after the first `summarised` without a summary."""
     draft = article.draft
     title = clean_text(draft.title, TITLE) or clean_text(draft.summary, LONG_TITLE) or words.untitled()
     limit = LEAD_SUMMARY if number == 1 else ITEM_SUMMARY
-    summary = first_sentences(clean_text(draft.summary, 4 * limit), limit) if number <= SUMMARISED else ""
+    summary = first_sentences(clean_text(draft.summary, 4 * limit), limit) if number <= summarised else ""
     script = script_of(title, draft.language or digest.site.language)
     return Item(
         number=number,

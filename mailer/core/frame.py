@@ -12,7 +12,10 @@ from mailer.core.words import Words, cadence_name
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The publication a mail speaks for, as its settings say. URLs are absolute, without a trailing slash."""
+    """The publication a mail speaks for, as its settings say. URLs are absolute, without a trailing slash.
+
+    `archive`: whether its editions are listed at `public_url`/editions.
+    """
 
     name: str
     url: str
@@ -26,6 +29,7 @@ class Site:
     language: str = "en"
     accent: str = "#0B5F6B"
     logo: str = ""
+    archive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ class Headers:
     `list_name`: the publication's name for people. `public_url`: where the readers' pages are, ASCII, without a
     trailing slash. `feedback`: edition, cadence and kind, as the mailbox providers' reports shall group them.
     `language`: BCP 47 tag or ''. `to_a_list`: whether its reader is on the list, and can leave it by one click.
+    `archive`: whether what went to the list is listed at `public_url`/editions.
     """
 
     from_name: str
@@ -73,6 +74,7 @@ class Headers:
     reply_to: str = ""
     language: str = ""
     to_a_list: bool = True
+    archive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ def _list_fields(headers: Headers) -> Iterator[bytes | _Slot]:
     owner = _mailto(headers.reply_to or headers.from_address)
     yield raw_header("List-Help", f"<{owner}?subject=help>")
     yield raw_header("List-Owner", f"<{owner}>")
+    if headers.archive:
+        yield raw_header("List-Archive", f"<{headers.public_url}/editions>")
 
 
 def sender_id(list_id: str) -> str:

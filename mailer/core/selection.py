@@ -35,12 +35,14 @@ class Window:
 class Pick:
     """What one variant holds: `articles` in order, the first is the lead; `more` were over the cap.
 
-    `doubtful`: of all these, how many came in a storm that nobody has judged.
+    `doubtful`: of all these, how many came in a storm that nobody has judged. `over`: the seqs of those over the cap,
+    in order; none of an edition from before they were kept.
     """
 
     articles: tuple[Article, ...]
     more: int = 0
     doubtful: int = 0
+    over: tuple[int, ...] = ()
 
     @property
     def total(self) -> int:
@@ -94,7 +96,8 @@ def pick(
         ),
         reverse=True,
     )
-    return Pick(tuple(found[:cap]), max(0, len(found) - cap), sum(item.storm for item in found))
+    over = tuple(item.seq for item in found[cap:])
+    return Pick(tuple(found[:cap]), len(over), sum(item.storm for item in found), over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +223,8 @@ def arrange(
             shares.append(Share(group, None, window, held_back=found.total > 0))
             continue
         language = speak(group.language)
-        alike = (tuple(article.seq for article in found.articles), found.more, language)
+        # What is over the cap counts as given, so it has to be on the page of who gets this.
+        alike = (tuple(article.seq for article in found.articles), found.over, language)
         key = (*alike, window.lo, window.since) if group.newcomers else alike
         number = numbers.setdefault(key, len(batches))
         if number == len(batches):

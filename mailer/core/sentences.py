@@ -26,6 +26,16 @@ def asked(words: Words, cadence: str) -> str:
     }.get(cadence) or _("Someone, we hope you, asked %(site)s for its %(cadence)s digest on %(date)s.")
 
 
+def instead(words: Words, cadence: str) -> str:
+    """What a press changes a reader's pace to; %(cadence)s is the label of the operator's own."""
+    _ = words.catalogue.gettext
+    # Nothing comes more often than daily, so that nothing is slowed down to it.
+    return {
+        "weekly": _("Weekly instead"),
+        "monthly": _("Monthly instead"),
+    }.get(cadence) or _("%(cadence)s instead")
+
+
 def first_digest(words: Words, cadence: str) -> str:
     """When the first digest comes; with %(date)s, %(time)s, perhaps %(cadence)s."""
     _ = words.catalogue.gettext
@@ -44,6 +54,22 @@ def now_get(words: Words, cadence: str) -> str:
         "weekly": _("You now get %(site)s weekly."),
         "monthly": _("You now get %(site)s monthly."),
     }.get(cadence) or _("You now get the %(cadence)s digest of %(site)s.")
+
+
+def subscribed(words: Words, cadence: str) -> str:
+    """That a reader has a subscription, also in a pause of it; with %(site)s, perhaps %(cadence)s."""
+    _ = words.catalogue.gettext
+    return {
+        "daily": _("You already have a daily subscription to %(site)s."),
+        "weekly": _("You already have a weekly subscription to %(site)s."),
+        "monthly": _("You already have a monthly subscription to %(site)s."),
+    }.get(cadence) or _("You are already subscribed to the %(cadence)s digest of %(site)s.")
+
+
+def nothing_changed(words: Words) -> str:
+    """Why a reader hears that they are subscribed; with %(date)s."""
+    _ = words.catalogue.gettext
+    return _("Someone, we hope you, asked for a subscription with this address on %(date)s. Nothing has changed.")
 
 
 def next_digest(words: Words) -> str:
@@ -77,3 +103,46 @@ def at_any_time(words: Words) -> str:
 def no_more(words: Words) -> str:
     """What a reader who has left gets from now on."""
     return words.catalogue.gettext("No more digests come. One that left before may still arrive.")
+
+
+def asked_to_move(words: Words, cadence: str) -> str:
+    """Who asked that a digest come to another address; with %(site)s, perhaps %(cadence)s."""
+    _ = words.catalogue.gettext
+    return {
+        "daily": _("Someone, we hope you, asked that their daily digest of %(site)s come to this address."),
+        "weekly": _("Someone, we hope you, asked that their weekly digest of %(site)s come to this address."),
+        "monthly": _("Someone, we hope you, asked that their monthly digest of %(site)s come to this address."),
+    }.get(cadence) or _("Someone, we hope you, asked that their %(cadence)s digest of %(site)s come to this address.")
+
+
+def moved(words: Words, cadence: str) -> str:
+    """Where a reader's digest goes from now on; with %(site)s, %(address)s, perhaps %(cadence)s."""
+    _ = words.catalogue.gettext
+    return {
+        "daily": _("Your daily digest of %(site)s now goes to %(address)s, and no longer to this address."),
+        "weekly": _("Your weekly digest of %(site)s now goes to %(address)s, and no longer to this address."),
+        "monthly": _("Your monthly digest of %(site)s now goes to %(address)s, and no longer to this address."),
+    }.get(cadence) or _("Your %(cadence)s digest of %(site)s now goes to %(address)s, and no longer to this address.")
+
+
+def asked_for_a_copy(words: Words) -> str:
+    """Why a reader is told what is held about them; with %(site)s."""
+    return words.catalogue.gettext("You asked %(site)s for a copy of what it holds about you. Here it is.")
+
+
+def asked_to_erase(words: Words) -> str:
+    """Who asked for an erasure; with %(site)s."""
+    _ = words.catalogue.gettext
+    return _("Someone, we hope you, asked %(site)s to erase all it holds about this address.")
+
+
+def for_good(words: Words) -> str:
+    """What an erasure does."""
+    _ = words.catalogue.gettext
+    return _("Erasing can't be undone, and no more digests come. One that left before may still arrive.")
+
+
+def what_stays(words: Words) -> str:
+    """What of an address outlives its erasure."""
+    _ = words.catalogue.gettext
+    return _("A code stays that is made from the address and doesn't show it, so that no old list brings it back.")

@@ -39,7 +39,10 @@ class Interests:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """One reader. `joined_at`: when the consent in force was given. `given`: the newest article seq they have had."""
+    """One reader. `joined_at`: when the consent in force was given. `given`: the newest article seq they have had.
+
+    `generation`: of that consent. `hour`: of their day, 0 to 23, when they want their mail; None is the cadence's own.
+    """
 
     id: int
     email: str
@@ -51,6 +54,7 @@ class Subscriber:
     language: str = ""
     topics: tuple[str, ...] = ()
     generation: int = 1
+    hour: int | None = None
     given: int | None = None
     paused_until: datetime | None = None
 

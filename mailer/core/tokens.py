@@ -1,7 +1,9 @@
 """Signed links: what a token says, and whether it is genuine.
 
-A token is `subscriber.generation.signature`. The purpose is itsdangerous' salt, so that a link for one purpose
-opens nothing else. The address is never in it. It doesn't expire: an unsubscribe link from two years ago works.
+A token is numbers and a signature, with dots between: `subscriber.generation.signature` for a reader's links, which
+don't expire (an unsubscribe link from two years ago works); `confirmation.generation.issued.signature` for what a mail
+asks to confirm, which carries its own time, in unix seconds; `issued.signature` for a form. The purpose is
+itsdangerous' salt, so that a link for one purpose opens nothing else. The address is never in it.
 """
 
 import hashlib
@@ -9,6 +11,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 
@@ -20,6 +23,11 @@ class Purpose(StrEnum):
 
     LEAVE = "mailer.leave"
     MANAGE = "mailer.manage"
+    NEVER = "mailer.never"  # never write to this address again
+    CONFIRM = "mailer.confirm"  # a subscription
+    MOVE = "mailer.move"  # to another address
+    ERASE = "mailer.erase"  # of all that is kept
+    FORM = "mailer.form"  # when a form was shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,15 @@ class Claim:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a mail asks to confirm. `generation`: of the reader's consent then. `issued`: when, in unix seconds."""
+
+    confirmation: int
+    generation: int
+    issued: int
+
+
 @lru_cache(maxsize=64)
 def _signer(key: str, purpose: Purpose) -> Signer:
     # itsdangerous' default digest is SHA-1.
@@ -38,7 +55,17 @@ def _signer(key: str, purpose: Purpose) -> Signer:
 
 def seal(claim: Claim, purpose: Purpose, key: str) -> str:
     """The token of a claim, signed by itsdangerous."""
-    return _signer(key, purpose).sign(f"{claim.subscriber}.{claim.generation}").decode()
+    return _seal((claim.subscriber, claim.generation), purpose, key)
+
+
+def seal_wish(wish: Wish, purpose: Purpose, key: str) -> str:
+    """The token of what a mail asks to confirm."""
+    return _seal((wish.confirmation, wish.generation, wish.issued), purpose, key)
+
+
+def seal_form(shown: datetime, key: str) -> str:
+    """The token of a form that was shown at that moment."""
+    return _seal((int(shown.timestamp()),), Purpose.FORM, key)
 
 
 def sealer(purpose: Purpose, key: str) -> Callable[[int, int], bytes]:
@@ -57,17 +84,39 @@ def sealer(purpose: Purpose, key: str) -> Callable[[int, int], bytes]:
 
 def open_token(token: str, purpose: Purpose, keys: Sequence[str]) -> Claim | None:
     """The claim of a genuine token, or None. `keys`: every key in use; any of them may have signed."""
+    numbers = _open(token, purpose, keys, 2)
+    return Claim(*numbers) if numbers else None
+
+
+def open_wish(token: str, purpose: Purpose, keys: Sequence[str]) -> Wish | None:
+    """What a genuine token asks to confirm, however old, or None."""
+    numbers = _open(token, purpose, keys, 3)
+    return Wish(*numbers) if numbers else None
+
+
+def open_form(token: str, keys: Sequence[str]) -> datetime | None:
+    """When a form was shown, by its genuine token, or None."""
+    numbers = _open(token, Purpose.FORM, keys, 1)
+    return datetime.fromtimestamp(numbers[0], UTC) if numbers else None
+
+
+def _seal(numbers: Sequence[int], purpose: Purpose, key: str) -> str:
+    return _signer(key, purpose).sign(".".join(map(str, numbers))).decode()
+
+
+def _open(token: str, purpose: Purpose, keys: Sequence[str], count: int) -> tuple[int, ...]:
+    """The numbers of a genuine token of so many; none where it isn't one."""
     for key in keys:
         try:
             value = _signer(key, purpose).unsign(token).decode("ascii")
-            subscriber, generation = (int(part) for part in value.split("."))
+            numbers = tuple(int(part) for part in value.split("."))
         except (BadSignature, ValueError):
             continue
-        claim = Claim(subscriber, generation)
         # A padded token, or one with other unused bits in its last character, also verifies: write it again.
-        if hmac.compare_digest(seal(claim, purpose, key).encode(), token.encode()):
-            return claim
-    return None
+        written = _seal(numbers, purpose, key).encode()
+        if len(numbers) == count and hmac.compare_digest(written, token.encode()):
+            return numbers
+    return ()
 
 
 def key_id(key: str) -> str:

@@ -40,7 +40,11 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One compiled mail, ready to be kept. `articles`, `related`: seqs in order. `content`: the packed message."""
+    """One compiled mail, ready to be kept. `articles`, `related`: seqs in order. `content`: the packed message.
+
+    `number`: 0, 1, 2 in its edition, part of its page's address. `over`: the seqs of the articles that stayed over the
+    cap, or were left out to keep the mail short.
+    """
 
     window: Window
     language: str
@@ -50,6 +54,8 @@ class Variant:
     content: bytes
     id: int = 0
     related: tuple[int, ...] = ()
+    number: int = 0
+    over: tuple[int, ...] = ()
 
 
 def find(connection: Connection, cadence: str, period: str) -> Edition | None:
@@ -146,6 +152,8 @@ def add_variant(connection: Connection, variant: Variant, edition_id: int | None
             subject=variant.subject,
             content=variant.content,
             related=list(variant.related),
+            number=variant.number,
+            over=list(variant.over),
         )
     ).inserted_primary_key
     return int(found[0])  # type: ignore[index]  # a single insert always has one
@@ -166,4 +174,6 @@ def _variant(row: Row[Any]) -> Variant:
         content=bytes(row.content),
         id=row.id,
         related=tuple(row.related),
+        number=row.number,
+        over=tuple(row.over),
     )

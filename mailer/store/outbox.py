@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
 
 from mailer.core.delivery import Answer, Claimed, DeliveryState, Verdict
-from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions
+from mailer.store.tables import attempts, deliveries, editions, notices, subscribers, suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,18 @@ class Result:
     fingerprint: str = ""
 
 
-# A delivery that may go out: a test copy always, a digest while its edition runs and its reader wants it.
+_READER = (subscribers.c.id == deliveries.c.subscriber_id, subscribers.c.generation == deliveries.c.generation)
+_FREE = ~(
+    exists()
+    .where(suppressions.c.email == func.coalesce(deliveries.c.address, subscribers.c.email))
+    .correlate(deliveries, subscribers)
+)
+# After a bounce or an erasure they may come back themselves: the form has looked at that (core.signup.is_barred).
+_FREE_TO_JOIN = ~exists().where(
+    suppressions.c.email == subscribers.c.email, suppressions.c.reason.not_in(["bounced", "erased"])
+)
+# A delivery that may go out: a test copy always, a digest while its edition runs and its reader wants it, any other
+# mail while its reader is where it leaves from.
 _WANTED = or_(
     deliveries.c.purpose == "test",
     and_(
@@ -34,6 +45,16 @@ _WANTED = or_(
         ),
         exists().where(editions.c.id == deliveries.c.edition_id, editions.c.state == "running"),
     ),
+    and_(
+        deliveries.c.purpose == "confirm",
+        exists().where(*_READER, subscribers.c.state.in_(["pending", "unsubscribed", "bounced"]), _FREE_TO_JOIN),
+    ),
+    and_(
+        deliveries.c.purpose.in_(["welcome", "changed", "already", "move"]),
+        exists().where(*_READER, subscribers.c.state.in_(["active", "paused"]), _FREE),
+    ),
+    and_(deliveries.c.purpose == "goodbye", exists().where(*_READER, subscribers.c.state == "unsubscribed", _FREE)),
+    and_(deliveries.c.purpose.in_(["moved", "copy", "erase"]), exists().where(*_READER, _FREE)),
 )
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
@@ -127,13 +148,13 @@ def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Cla
             deliveries.c.attempts,
             deliveries.c.waits,
             deliveries.c.expires_at,
-            func.coalesce(editions.c.nonce, deliveries.c.dedupe_key),
-            func.coalesce(editions.c.key_id, ""),
+            func.coalesce(editions.c.nonce, notices.c.nonce, deliveries.c.dedupe_key),
+            func.coalesce(editions.c.key_id, notices.c.key_id, ""),
         )
         .select_from(
-            deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id).outerjoin(
-                editions, editions.c.id == deliveries.c.edition_id
-            )
+            deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+            .outerjoin(editions, editions.c.id == deliveries.c.edition_id)
+            .outerjoin(notices, and_(deliveries.c.edition_id.is_(None), notices.c.delivery_id == deliveries.c.id))
         )
         .where(deliveries.c.id.in_(ids), deliveries.c.epoch == epoch, deliveries.c.state == "claimed")
         .order_by(func.coalesce(deliveries.c.edition_id, 0), deliveries.c.variant_id, deliveries.c.id)
@@ -168,7 +189,7 @@ def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime
         select(subscribers.c.generation).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery()
     )
     mine = (deliveries.c.id.in_(ids), deliveries.c.state == "claimed", deliveries.c.epoch == epoch)
-    digest = deliveries.c.purpose != "test"
+    digest = deliveries.c.purpose == "digest"
     suppressed = exists().where(
         subscribers.c.id == deliveries.c.subscriber_id, suppressions.c.email == subscribers.c.email
     )
@@ -179,6 +200,11 @@ def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime
     ):
         connection.execute(update(deliveries).where(*mine, condition).values(state="skipped", settled_at=now, **values))
     connection.execute(update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(expired(now)))
+    # A mail about a subscription waits for nothing but its permit: refused, its reader has moved on.
+    about = deliveries.c.purpose.not_in(["digest", "test"])
+    connection.execute(
+        update(deliveries).where(*mine, about).values(state="skipped", reason="not_wanted", settled_at=now)
+    )
     give_back(connection, epoch, ids)
 
 
@@ -290,12 +316,25 @@ def fail_render(connection: Connection, epoch: int, delivery_id: int, reason: st
 
 
 def skip_reader(connection: Connection, subscriber_id: int, reason: str, now: datetime) -> int:
-    """Everything of this reader that is not on the wire is skipped. Returns how many."""
+    """Every digest of this reader that is not on the wire is skipped. Returns how many."""
     open_editions = select(editions.c.id).where(editions.c.done_at.is_(None), editions.c.planned > 0)
     return connection.execute(
         update(deliveries)
         .where(
             deliveries.c.edition_id.in_(open_editions),
+            deliveries.c.subscriber_id == subscriber_id,
+            deliveries.c.state.in_(["pending", "claimed", "deferred"]),
+        )
+        .values(state="skipped", reason=reason, settled_at=now)
+    ).rowcount
+
+
+def skip_notices(connection: Connection, subscriber_id: int, reason: str, now: datetime) -> int:
+    """Every other mail to this reader that is not on the wire is skipped, too. Returns how many."""
+    return connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.edition_id.is_(None),
             deliveries.c.subscriber_id == subscriber_id,
             deliveries.c.state.in_(["pending", "claimed", "deferred"]),
         )

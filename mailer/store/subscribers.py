@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
 
+from mailer.core.confirmation import Confirmation
+from mailer.core.consent import Circumstances
 from mailer.core.subscription import Newcomer, State, Subscriber
 from mailer.store.instant import to_number
 from mailer.store.parts import in_parts
-from mailer.store.tables import consent, interest_sets, subscribers, suppressions
+from mailer.store.tables import consent, consent_texts, interest_sets, subscribers, suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,18 @@ def add(
     route: str,
     statement: str,
     fingerprints: Callable[[str], Sequence[str]],
+    pending: bool = False,
 ) -> list[Arrival]:
     """`take_in` for a few: one arrival each, in order."""
     taken = take_in(
-        connection, newcomers, now=now, event=event, route=route, statement=statement, fingerprints=fingerprints
+        connection,
+        newcomers,
+        now=now,
+        event=event,
+        route=route,
+        statement=statement,
+        fingerprints=fingerprints,
+        pending=pending,
     )
     ids = iter(taken.ids)
     return [taken.others.get(item.email) or Arrival(item.email, "added", next(ids)) for item in newcomers]
@@ -65,22 +75,27 @@ def take_in(
     route: str,
     statement: str,
     fingerprints: Callable[[str], Sequence[str]],
+    pending: bool = False,
 ) -> Intake:
-    """Take confirmed readers in, with their consent. Nobody who is known, gone or suppressed is changed.
+    """Take readers in, with their consent. Nobody who is known, gone or suppressed is changed.
 
-    `newcomers`: addresses are unique. `fingerprints`: an address's keyed hashes, one for every key in use.
+    `newcomers`: addresses are unique. `fingerprints`: an address's keyed hashes, one for every key in use. `pending`:
+    they have to confirm by mail first; what they shall confirm is written down, and that the mails are wanted.
     """
     emails = [item.email for item in newcomers]
     barred = _suppressed(connection, emails, fingerprints)
     wanted = [item for item in newcomers if item.email not in barred] if barred else newcomers
     last: int = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
-    _insert(connection, wanted, to_number(now))
+    _insert(connection, wanted, to_number(now), State.PENDING if pending else State.ACTIVE)
     first, added = connection.execute(
         select(func.coalesce(func.min(subscribers.c.id), 0), func.count()).where(subscribers.c.id > last)
     ).one()
     if added:
         values = {"last": last, "at": to_number(now), "event": event, "route": route, "statement": statement}
         connection.execute(_CONSENT, values)
+        if pending:
+            connection.execute(_CONFIRMATIONS, values)
+            connection.execute(_CONFIRM_NOTICES, values)
     if added == len(newcomers):
         # The writer is alone, so they were numbered one after another.
         return Intake(range(first, first + added), {})
@@ -90,7 +105,7 @@ def take_in(
     return Intake([known[email].id for email in emails if email not in others], others)
 
 
-def _insert(connection: Connection, newcomers: Sequence[Newcomer], joined: int) -> None:
+def _insert(connection: Connection, newcomers: Sequence[Newcomer], joined: int, state: State) -> None:
     """Whose address is known already is passed over."""
     if not newcomers:
         return
@@ -98,7 +113,7 @@ def _insert(connection: Connection, newcomers: Sequence[Newcomer], joined: int) 
     connection.exec_driver_sql(
         _INSERT,
         [
-            (item.email, item.name, item.cadence, item.timezone, item.language, sets[item.topics], joined)
+            (item.email, item.name, state.value, item.cadence, item.timezone, item.language, sets[item.topics], joined)
             for item in newcomers
         ],
     )
@@ -107,11 +122,24 @@ def _insert(connection: Connection, newcomers: Sequence[Newcomer], joined: int) 
 # Tuples handed to the driver as they are: by way of `insert()` and dicts a row takes three times as long.
 _INSERT = (
     "INSERT INTO subscribers (email, name, state, cadence, timezone, language, interest_set_id, generation, joined_at) "
-    "VALUES (?, ?, 'active', ?, ?, ?, ?, 1, ?) ON CONFLICT (email) DO NOTHING"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (email) DO NOTHING"
 )
 _CONSENT = text(
     "INSERT INTO consent (subscriber_id, at, event, route, statement, detail) "
     "SELECT id, :at, :event, :route, :statement, cadence FROM subscribers WHERE id > :last ORDER BY id"
+)
+
+
+_CONFIRMATIONS = text(
+    "INSERT INTO confirmations "
+    "(kind, subscriber_id, generation, asked_at, cadence, interest_set_id, timezone, language) "
+    "SELECT 'join', id, generation, :at, cadence, interest_set_id, timezone, language FROM subscribers "
+    "WHERE id > :last ORDER BY id"
+)
+_CONFIRM_NOTICES = text(
+    "INSERT INTO notices (kind, subscriber_id, generation, confirmation_id, wanted_at, throttled, held, told, dropped, "
+    "nonce, key_id) SELECT 'confirm', subscriber_id, generation, id, :at, 1, 0, '{}', '', '', '' FROM confirmations "
+    "WHERE subscriber_id > :last ORDER BY id"
 )
 
 
@@ -128,6 +156,12 @@ def interest_set(connection: Connection, topics: Sequence[str]) -> int:
 def find(connection: Connection, email: str) -> Subscriber | None:
     """The reader of a clean address."""
     row = connection.execute(_readers().where(subscribers.c.email == email)).first()
+    return None if row is None else _subscriber(row)
+
+
+def of_id(connection: Connection, subscriber_id: int) -> Subscriber | None:
+    """The reader of an id."""
+    row = connection.execute(_readers().where(subscribers.c.id == subscriber_id)).first()
     return None if row is None else _subscriber(row)
 
 
@@ -156,13 +190,85 @@ def page(
 
 
 def change(
-    connection: Connection, subscriber_id: int, *, now: datetime, route: str, event: str, detail: str, **values: Any
+    connection: Connection,
+    subscriber_id: int,
+    *,
+    now: datetime,
+    about: Circumstances,
+    event: str,
+    detail: str,
+    **values: Any,
 ) -> None:
     """Write columns of one reader, and what happened into their consent record."""
     connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**values))
+    record(connection, subscriber_id, now=now, about=about, event=event, detail=detail)
+
+
+def record(
+    connection: Connection,
+    subscriber_id: int,
+    *,
+    now: datetime,
+    about: Circumstances,
+    event: str,
+    detail: str = "",
+    message_id: str = "",
+) -> None:
+    """Write into a reader's consent record. `message_id`: of the mail whose link was pressed."""
+    version = about.text_version
+    if (
+        version
+        and not connection.execute(select(consent_texts.c.version).where(consent_texts.c.version == version)).first()
+    ):
+        connection.execute(insert(consent_texts).values(version=version, text=about.text, since=now))
     connection.execute(
-        insert(consent).values(subscriber_id=subscriber_id, at=now, event=event, route=route, detail=detail)
+        insert(consent).values(
+            subscriber_id=subscriber_id,
+            at=now,
+            event=event,
+            route=about.route,
+            detail=detail,
+            source=about.source,
+            text_version=version,
+            language=about.language,
+            ip=about.ip,
+            agent=about.agent,
+            message_id=message_id,
+        )
     )
+
+
+def begin(
+    connection: Connection, subscriber_id: int, chosen: Confirmation, now: datetime, given: int | None = None
+) -> None:
+    """The subscription holds, with what was chosen. `given`: up to where articles count as had, None for none."""
+    values = {
+        "state": State.ACTIVE.value,
+        "cadence": chosen.cadence,
+        "interest_set_id": interest_set(connection, chosen.topics),
+        "timezone": chosen.timezone,
+        "language": chosen.language,
+        "joined_at": now,
+        "given": given,
+        "start": None,
+        "start_since": None,
+        "paused_until": None,
+    }
+    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**values))
+
+
+def move(connection: Connection, subscriber_id: int, email: str) -> None:
+    """Another address, which nobody has."""
+    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(email=email))
+
+
+def add_pending(connection: Connection, newcomer: Newcomer, now: datetime) -> Subscriber:
+    """Keep an address that has to confirm first. It is not known yet."""
+    _insert(connection, [newcomer], to_number(now), State.PENDING)
+    found = find(connection, newcomer.email)
+    if found is None:
+        raise RuntimeError("the row was just written")
+    return found
 
 
 def _readers() -> Select[Any]:
@@ -207,6 +313,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         language=row.language,
         topics=tuple(json.loads(row.topics)),
         generation=row.generation,
+        hour=row.hour,
         given=row.given,
         paused_until=row.paused_until,
     )

@@ -38,6 +38,8 @@ class SubscriberRow(SQLModel, table=True):
 
     `given` is the watermark: the newest `seq` of their last edition that is done. (`start`, `start_since`) is the
     window's beginning of a reader who was due an edition but has had none yet, so that nothing is lost to them.
+    `generation`: of the consent in force; leaving ends it and raises the number. `hour`: of their day, 0 to 23, at
+    which they want their mail; NULL is the cadence's own.
     """
 
     __tablename__ = "subscribers"
@@ -57,6 +59,7 @@ class SubscriberRow(SQLModel, table=True):
     language: str = ""
     interest_set_id: int = Field(foreign_key="interest_sets.id", sa_type=Key)
     generation: int = 1
+    hour: int | None = None
     given: int | None = Field(default=None, sa_type=Key)
     start: int | None = Field(default=None, sa_type=Key)
     start_since: datetime | None = Field(default=None, sa_type=Instant)
@@ -65,9 +68,23 @@ class SubscriberRow(SQLModel, table=True):
 
 
 class ConsentRow(SQLModel, table=True):
-    """Append-only: how a reader came in, and every change with its route."""
+    """Append-only: how a reader came in, and every change with its route.
+
+    `source`: the page that the form stood on, or ''. `text_version`: of what was said there, in `consent_texts`.
+    `language`: of that page. `ip`, `agent`: who pressed; an IP is a network, with a '/', once it is 90 days old.
+    `message_id`: of the mail whose link was pressed, or that was sent.
+    """
 
     __tablename__ = "consent"
+    __table_args__ = (
+        # Those whose IP is still whole.
+        Index(
+            "ix_consent_ip",
+            "at",
+            sqlite_where=text("ip <> '' AND ip NOT LIKE '%/%'"),
+            postgresql_where=text("ip <> '' AND ip NOT LIKE '%/%'"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Key)
     subscriber_id: int = Field(foreign_key="subscribers.id", sa_type=Key, index=True)
@@ -76,6 +93,108 @@ class ConsentRow(SQLModel, table=True):
     route: str
     statement: str = ""
     detail: str = ""
+    source: str = Field(default="", sa_column_kwargs=_EMPTY_TEXT)
+    text_version: str = Field(default="", sa_column_kwargs=_EMPTY_TEXT)
+    language: str = Field(default="", sa_column_kwargs=_EMPTY_TEXT)
+    ip: str = Field(default="", sa_column_kwargs=_EMPTY_TEXT)
+    agent: str = Field(default="", sa_column_kwargs=_EMPTY_TEXT)
+    message_id: str = Field(default="", sa_column_kwargs=_EMPTY_TEXT)
+
+
+class ConsentTextRow(SQLModel, table=True):
+    """What a visitor read when they agreed, once for each wording. `version`: a hash of it."""
+
+    __tablename__ = "consent_texts"
+
+    version: str = Field(primary_key=True)
+    text: str = Field(sa_type=Text)
+    since: datetime = Field(sa_type=Instant)
+
+
+class ConfirmationRow(SQLModel, table=True):
+    """What somebody asked for and the owner of a mailbox has to confirm: nothing of it holds before.
+
+    `kind`: 'join', 'move' or 'erase'. `generation`: of the reader's consent when it was asked; another one since then
+    makes it void. `address`: where a 'move' goes to, else NULL.
+    """
+
+    __tablename__ = "confirmations"
+    __table_args__ = (
+        # A number is never used twice, or an old link could speak for another wish.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    kind: str
+    subscriber_id: int = Field(foreign_key="subscribers.id", sa_type=Key, index=True)
+    generation: int
+    asked_at: datetime = Field(sa_type=Instant)
+    cadence: str = ""
+    interest_set_id: int | None = Field(default=None, foreign_key="interest_sets.id", sa_type=Key)
+    timezone: str = ""
+    language: str = ""
+    address: str | None = None
+    confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class NoticeRow(SQLModel, table=True):
+    """A mail about a subscription that is wanted, and the delivery it became.
+
+    `kind`: the mail's folder. `throttled`: an operator's list caused it, so it waits for its turn. `held`: it waits for
+    the operator. `dropped`: why it was never mailed, or ''. `told`: what the mail has to say besides, as JSON.
+    `nonce`, `key_id`: what its Message-ID and its links are made from.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        # What is not mailed yet; the others, nearly all of them, are not in it.
+        Index(
+            "ix_notices_wanted",
+            "throttled",
+            "id",
+            sqlite_where=text("delivery_id IS NULL AND dropped = ''"),
+            postgresql_where=text("delivery_id IS NULL AND dropped = ''"),
+        ),
+        Index("ix_notices_posted", "throttled", "posted_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    kind: str
+    subscriber_id: int = Field(foreign_key="subscribers.id", sa_type=Key, index=True)
+    generation: int
+    confirmation_id: int | None = Field(default=None, foreign_key="confirmations.id", sa_type=Key)
+    wanted_at: datetime = Field(sa_type=Instant)
+    throttled: bool = False
+    held: bool = False
+    told: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    dropped: str = ""
+    posted_at: datetime | None = Field(default=None, sa_type=Instant)
+    delivery_id: int | None = Field(default=None, foreign_key="deliveries.id", sa_type=Key, unique=True)
+    nonce: str = ""
+    key_id: str = ""
+
+
+class SignupAttemptRow(SQLModel, table=True):
+    """A form that was sent in, for counting. `address`: its keyed hash. `network`: the IP, of IPv6 its /64.
+
+    `outcome`: what came of it, a word.
+    """
+
+    __tablename__ = "signup_attempts"
+    __table_args__ = (
+        Index("ix_signup_attempts_address", "address", "at"),
+        Index("ix_signup_attempts_network", "network", "at"),
+        Index("ix_signup_attempts_domain", "domain", "at"),
+        Index("ix_signup_attempts_outcome", "outcome", "at"),
+        Index("ix_signup_attempts_at", "at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Key)
+    at: datetime = Field(sa_type=Instant)
+    address: str
+    network: str
+    domain: str
+    outcome: str
 
 
 class FeedRow(SQLModel, table=True):
@@ -195,7 +314,8 @@ class VariantRow(SQLModel, table=True):
     """What the readers of one variant get: `content` is the compiled message, `articles` a JSON list of seqs.
 
     `related`: the seqs under 'Related reading'. A test copy's variant has no edition. (`lo`, `since`) is the window's
-    beginning of its readers who had nothing before.
+    beginning of its readers who had nothing before. `number`: 0, 1, 2 in its edition, part of its page's address.
+    `over`: the seqs that stayed over the cap, or were left out to keep the mail short.
     """
 
     __tablename__ = "variants"
@@ -210,6 +330,8 @@ class VariantRow(SQLModel, table=True):
     subject: str
     content: bytes = Field(sa_type=LargeBinary)
     related: list[int] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
+    number: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    over: list[int] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs=_EMPTY_LIST)
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -311,6 +433,10 @@ meta = table(MetaRow)
 interest_sets = table(InterestSetRow)
 subscribers = table(SubscriberRow)
 consent = table(ConsentRow)
+consent_texts = table(ConsentTextRow)
+confirmations = table(ConfirmationRow)
+notices = table(NoticeRow)
+signup_attempts = table(SignupAttemptRow)
 feeds = table(FeedRow)
 articles = table(ArticleRow)
 article_names = table(ArticleNameRow)

@@ -19,7 +19,8 @@ from mailer.core.catalogue import faults, missing
 from mailer.core.digest import Digest, Layout, lay_out
 from mailer.core.live import Source, Stencil
 from mailer.core.message import BODY_SLOTS
-from mailer.core.notice import Notice, lay_out_notice
+from mailer.core.note import lay_out_notice
+from mailer.core.notice import Notice
 from mailer.core.words import Words
 from mailer.errors import TemplateError
 from mailer.templating import catalogues, extraction
@@ -127,7 +128,10 @@ class Templates:
         return replace(rendered, stencil=self._stencil(digest, page, mark)) if self.live else rendered
 
     def render_notice(self, notice: Notice, *, mark: str) -> Rendered:
-        """A notice, as `render_digest` does a digest. Only `welcome` and `changed` have the reader's own slots."""
+        """A notice, as `render_digest` does a digest.
+
+        Only `welcome`, `already` and `changed` have the reader's own slots, `moved` that for the preferences.
+        """
         words = self.words(notice.language)
         page = lay_out_notice(notice, words)
         return self._renderer.mail(page.kind, page, words, mark)

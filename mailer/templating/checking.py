@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from jinja2 import meta, nodes
@@ -11,7 +12,19 @@ from mailer.core.digest import Digest, lay_out
 from mailer.core.frame import Frame, Site
 from mailer.core.live import Reader, Source
 from mailer.core.message import BODY_SLOTS, slot_mark
-from mailer.core.notice import Changed, Confirm, Goodbye, Notice, Welcome, lay_out_notice
+from mailer.core.note import EVENTS, lay_out_notice
+from mailer.core.notice import (
+    Already,
+    Changed,
+    Confirm,
+    Copy,
+    Erase,
+    Goodbye,
+    Move,
+    Moved,
+    Notice,
+    Welcome,
+)
 from mailer.core.words import Words
 from mailer.errors import TemplateError
 from mailer.templating.overrides import MAILS, PARTS
@@ -139,22 +152,29 @@ def _pages(kind: str, words: Words) -> list[Frame]:
 
 def _digest(*drafts: Draft, more: int = 0, intro: str = "", related: bool = False) -> Digest:
     articles = tuple(Article(len(drafts) - at, "feed:1", draft) for at, draft in enumerate(drafts))
-    others = (Article(99, "feed:1", _WHOLE),) if related else ()
-    return Digest(
-        _SITE, "weekly", "2026-W48", (_DAY, _MORNING.date()), articles, more=more, intro=intro, related=others
-    )
+    digest = Digest(_SITE, "weekly", "2026-W48", (_DAY, _MORNING.date()), articles, more=more, intro=intro)
+    if not related:
+        return digest
+    others, page = (Article(99, "feed:1", _WHOLE),), "https://site.example/editions/weekly/2026-W48/0"
+    return replace(digest, related=others, web_url=page, slower=("monthly", "our_own"))
 
 
 def _notices(kind: str) -> list[Notice]:
     url = "https://site.example/link"
+    facts = ("Address", "reader@example.com"), ("How often", "weekly")
     every: dict[str, list[Notice]] = {
         "confirm": [Confirm(_SITE, "weekly", _DAY, url, url)],
-        "welcome": [Welcome(_SITE, "weekly", _MORNING), Welcome(_SITE, "our_own", _MORNING)],
+        "welcome": [Welcome(_SITE, "weekly", _MORNING, latest_url=url), Welcome(_SITE, "our_own", _MORNING)],
+        "already": [Already(_SITE, "weekly", _DAY)],
         "changed": [
             Changed(_SITE, "weekly", _MORNING),
             Changed(_SITE, "weekly", _MORNING, ("Oncology", "Sleep"), _DAY),
             Changed(_SITE, "weekly", _MORNING, ()),
         ],
         "goodbye": [Goodbye(_SITE, "weekly", url)],
+        "move": [Move(_SITE, "weekly", url, never_url=url), Move(_SITE, "our_own", url)],
+        "moved": [Moved(_SITE, "weekly", "a***@site.example")],
+        "copy": [Copy(_SITE, "weekly", facts, facts * EVENTS), Copy(_SITE, "weekly", facts)],
+        "erase": [Erase(_SITE, "weekly", url)],
     }
     return every[kind]

@@ -14,7 +14,7 @@ from jinja2 import BaseLoader, Environment, TemplateNotFound
 from mailer.core.live import Source
 from mailer.errors import InputError, TemplateError
 
-MAILS = ("confirm", "welcome", "digest", "changed", "goodbye")
+MAILS = ("confirm", "welcome", "already", "digest", "changed", "goodbye", "move", "moved", "copy", "erase")
 PARTS = ("subject.txt", "body.html", "body.txt")
 ORIGINAL = "ours/"
 """`{% extends "ours/email/digest/body.html" %}` means ours, also in the file that replaces it."""

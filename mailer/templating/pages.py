@@ -14,6 +14,8 @@ from jinja2 import FileSystemLoader
 from markupsafe import Markup
 
 from mailer.core.colour import DARK, LIGHT, with_accent
+from mailer.core.edition_archive import ArchivePage, lay_out_archive
+from mailer.core.edition_page import EditionPage, NoEdition, lay_out_edition, lay_out_no_edition
 from mailer.core.error_page import ErrorPage, lay_out_error
 from mailer.core.frame import Site
 from mailer.core.leaving_page import UnsubscribePage, lay_out_unsubscribe
@@ -47,6 +49,9 @@ Page = (
     | InsteadPage
     | AddressPage
     | ErasePage
+    | EditionPage
+    | NoEdition
+    | ArchivePage
     | ErrorPage
 )
 
@@ -60,6 +65,9 @@ _LAYOUTS: dict[type, Callable[[Any, Site, Words], Sheet]] = {
     InsteadPage: lay_out_instead,
     AddressPage: lay_out_address,
     ErasePage: lay_out_erase,
+    EditionPage: lay_out_edition,
+    NoEdition: lay_out_no_edition,
+    ArchivePage: lay_out_archive,
     ErrorPage: lay_out_error,
 }
 """One more page is one more line here, with a template `web/reader/<its sheet's template>.html`."""

@@ -14,7 +14,7 @@ from mailer.core.message import Headers, compile_mail, slot_value, to_value, tok
 from mailer.core.notice import headers_of_notice
 from mailer.core.words import date_in_words
 from mailer.templating import Rendered, Templates, ThemeOptions
-from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, PICTURE, RELATED, SITE, digest, notices
+from tests.mail.samples import BOUNDARY, DATE, DRAFTS, INTRO, MARK, ON_THE_WEB, PICTURE, RELATED, SITE, digest, notices
 
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 ACCENT = ThemeOptions().accent
@@ -124,7 +124,7 @@ def a_digest(*drafts: Draft, accent: str = ACCENT, logo: str = "", language: str
 
 
 def a_notice(kind: str, language: str, accent: str = ACCENT, **changes: object) -> Sample:
-    """A mail that isn't a digest. `kind`: 'confirm', 'welcome', 'changed' or 'goodbye'; `changes`: of its fields."""
+    """A mail that isn't a digest. `kind`: a folder of templates; `changes`: of its fields."""
     notice = replace(notices(language)[kind], **changes)
     rendered = Templates(ThemeOptions(accent=accent)).render_notice(notice, mark=MARK)
     return as_sent(rendered, headers_of_notice(notice), language)
@@ -132,8 +132,8 @@ def a_notice(kind: str, language: str, accent: str = ACCENT, **changes: object) 
 
 MAILS: dict[str, Callable[[], Sample]] = {
     "digest": lambda: a_digest(more=8),
-    "everything": lambda: a_digest(intro=INTRO, related=RELATED, more=8),
-    "everything in German": lambda: a_digest(intro=INTRO, related=RELATED, more=8, language="de"),
+    "everything": lambda: a_digest(intro=INTRO, related=RELATED, more=8, **ON_THE_WEB),
+    "everything in German": lambda: a_digest(intro=INTRO, related=RELATED, more=8, **ON_THE_WEB, language="de"),
     "one article": lambda: a_digest(DRAFTS[0]),
     "one article without anything": lambda: a_digest(Draft(guid="bare", title="Bare", link="https://site.example/b")),
     "twenty articles": lambda: a_digest(*TWENTY, more=1234),
@@ -143,7 +143,7 @@ MAILS: dict[str, Callable[[], Sample]] = {
     "one endless word": lambda: a_digest(Draft(guid="w", title="W" * 140, link="https://site.example/w"), DRAFTS[1]),
     "German": lambda: a_digest(GERMAN, *DRAFTS[:3], language="de", more=8),
     "Spanish": lambda: a_digest(*TWENTY[:9], language="es", more=8),
-    "Arabic": lambda: a_digest(*ARABIC_DRAFTS, site=ARABIC_SITE, language="ar", related=RELATED, more=8),
+    "Arabic": lambda: a_digest(*ARABIC_DRAFTS, site=ARABIC_SITE, language="ar", related=RELATED, more=8, **ON_THE_WEB),
     "Arabic with English items": lambda: a_digest(*DRAFTS, site=ARABIC_SITE, language="ar"),
     "Arabic items in English": lambda: a_digest(ARABIC, DRAFTS[0], *ARABIC_DRAFTS[1:]),
     "Japanese": lambda: a_digest(*JAPANESE_DRAFTS),
@@ -165,6 +165,21 @@ MAILS: dict[str, Callable[[], Sample]] = {
     "goodbye": lambda: a_notice("goodbye", "en"),
     "goodbye in German": lambda: a_notice("goodbye", "de"),
     "goodbye in Arabic": lambda: a_notice("goodbye", "ar", site=ARABIC_SITE),
+    "already": lambda: a_notice("already", "en"),
+    "already in German": lambda: a_notice("already", "de"),
+    "already in Arabic": lambda: a_notice("already", "ar", site=ARABIC_SITE),
+    "move": lambda: a_notice("move", "en"),
+    "move in German": lambda: a_notice("move", "de"),
+    "move in Arabic": lambda: a_notice("move", "ar", site=ARABIC_SITE),
+    "moved": lambda: a_notice("moved", "en"),
+    "moved in German": lambda: a_notice("moved", "de"),
+    "moved in Arabic": lambda: a_notice("moved", "ar", site=ARABIC_SITE),
+    "copy": lambda: a_notice("copy", "en"),
+    "copy in German": lambda: a_notice("copy", "de"),
+    "copy in Arabic": lambda: a_notice("copy", "ar", site=ARABIC_SITE),
+    "erase": lambda: a_notice("erase", "en"),
+    "erase in German": lambda: a_notice("erase", "de"),
+    "erase in Arabic": lambda: a_notice("erase", "ar", site=ARABIC_SITE),
 }
 """By name; each is built when it is first asked for, so that one broken mail fails its own tests only."""
 

@@ -17,6 +17,9 @@ NAMES = (
     "everything",
     "confirm",
     "goodbye",
+    "move",
+    "copy",
+    "erase",
 )
 # What stands in front of a mail when it arrives: the relay took it from us, and the receiving side from the relay, as
 # always, since we never speak to a reader's server ourselves (STY_INVIS_DIRECT would ask). Both are strangers, or

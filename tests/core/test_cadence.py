@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from mailer.core.cadence import CadenceOptions, first_instant, parse_rule, zone_named
+from mailer.core.cadence import CadenceOptions, first_instant, parse_rule, slower_than, zone_named
 from tests.core.clocks import at, cadence
 
 
@@ -231,3 +231,18 @@ def test_a_weekly_digest_that_falls_into_a_skipped_day_keeps_its_week():
 def test_an_instant_without_a_time_zone_is_refused():
     with pytest.raises(ValueError, match="without a time zone"):
         cadence("daily 07:30").latest_due(datetime(2026, 11, 23, 7, 30))  # noqa: DTZ001 that is the case
+
+
+def test_what_comes_less_often_is_named_the_nearest_first():
+    table = {
+        "monthly": cadence("day 1 09:00"),
+        "end_of_month": cadence("last day 18:00"),
+        "weekly": cadence("monday 07:00"),
+        "twice": cadence("mon,thu 08:00"),
+        "daily": cadence("daily 07:00"),
+        "friday": cadence("friday 16:00"),
+    }
+    assert slower_than(table, "daily") == ("twice", "weekly", "friday", "monthly", "end_of_month")
+    assert slower_than(table, "twice") == ("weekly", "friday", "monthly", "end_of_month")
+    assert slower_than(table, "friday") == ("monthly", "end_of_month")
+    assert slower_than(table, "monthly") == slower_than(table, "yearly") == ()

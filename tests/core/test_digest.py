@@ -192,6 +192,21 @@ def test_an_article_is_shared_by_a_mail_with_its_title_and_address():
     assert lay_out(digest(replace(LEAD, link=""))).share == ""
 
 
+def test_a_digest_offers_the_two_paces_next_to_its_own():
+    page = lay_out(digest(cadence="daily", slower=("weekly", "a/b news?", "monthly")))
+    assert [(other.path, other.words % {"cadence": other.label}) for other in page.slower] == [
+        ("weekly", "Weekly instead"),
+        ("a%2Fb%20news%3F", "A/b news? instead"),
+    ]
+    assert lay_out(digest()).slower == ()
+
+
+def test_what_stays_over_is_on_the_digests_page_else_on_the_site():
+    page = "https://news.site.example/editions/weekly/2026-W47/0"
+    assert lay_out(digest(web_url=page)).more_url == page
+    assert lay_out(digest()).more_url == SITE.url
+
+
 def test_the_imprint_names_the_site_once():
     assert lay_out(digest()).imprint == ("Mia's Feed", "12 Harbour Street", "Dublin D02 X285, Ireland")
     named = replace(SITE, postal_address="Mia's Feed Ltd, 12 Harbour Street")

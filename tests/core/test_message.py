@@ -189,6 +189,16 @@ def test_a_mail_to_no_list_has_no_list_fields_and_still_says_that_a_program_wrot
     assert message["Content-Language"] == "en"
 
 
+def test_a_list_with_an_archive_says_where_it_is():
+    site = replace(SITE, archive=True)
+    assert parsed(compiled(headers=headers_of(digest(site=site))).build(VALUES))["List-Archive"] == (
+        "<https://news.site.example/editions>"
+    )
+    assert parsed(compiled().build(VALUES))["List-Archive"] is None
+    to_one = replace(headers_of(digest(site=site)), to_a_list=False)
+    assert parsed(compiled(headers=to_one).build(VALUES))["List-Archive"] is None
+
+
 def test_the_same_input_makes_the_same_bytes():
     assert compiled().build(VALUES) == compiled().build(VALUES)
     assert compiled() == compiled()

@@ -80,6 +80,7 @@ def test_a_pin_does_not_bring_back_what_is_outside_the_window():
 def test_the_cap_keeps_the_first_ones_and_counts_the_rest():
     found = picked(*(article(n, hours=n) for n in range(1, 6)), article(9, hours=-99, pins=("weekly",)), cap=3)
     assert (seqs(found), found.more, found.total) == ([9, 5, 4], 3, 6)
+    assert found.over == (3, 2, 1)
 
 
 # --- window
@@ -200,6 +201,12 @@ def test_what_is_over_the_cap_is_a_part_of_being_equal():
     assert [(seqs(batch.pick), batch.pick.more) for batch in found.batches] == [([4, 3], 2), ([4, 3], 1)]
 
 
+def test_who_has_other_articles_over_the_cap_has_another_variant_for_its_page_shows_them():
+    articles = [article(4, hours=4), article(1, topics=("heart",)), article(2, topics=("lungs",))]
+    found = arranged([group(0, topics=["lungs"]), group(0, topics=["heart"], interest_set=2)], articles, cap=1)
+    assert [(seqs(batch.pick), batch.pick.over) for batch in found.batches] == [([4], (2,)), ([4], (1,))]
+
+
 def test_readers_of_another_language_have_a_variant_of_their_own():
     found = arranged([group(language="de"), group(language="de-AT"), group(language="fr"), group()], [article(1)])
     assert [(batch.language, batch.readers) for batch in found.batches] == [("de", 2), ("en", 2)]
@@ -312,14 +319,14 @@ def test_every_reader_is_in_one_variant_with_exactly_their_own_articles(groups, 
     st.integers(1, 4),
 )
 def test_there_are_as_many_variants_as_digests_that_differ(readers, labels, cap):
-    """However many sets of interests there are: equal articles, in one language, are one mail."""
+    """However many sets of interests there are: equal articles, also over the cap, in one language, are one mail."""
     groups = [
         group(lo, topics=sorted(topics), language=language, interest_set=number)
         for number, (lo, topics, language) in enumerate(readers)
     ]
     found = arranged(groups, [article(seq, topics=topics) for seq, topics in enumerate(labels, 1)], cap=cap)
 
-    mails = [(seqs(batch.pick), batch.pick.more, batch.language) for batch in found.batches]
+    mails = [(seqs(batch.pick), batch.pick.over, batch.language) for batch in found.batches]
     assert len(mails) == len({repr(mail) for mail in mails})
     assert {share.batch for share in found.shares if share.batch is not None} == set(range(len(mails)))
 

@@ -35,7 +35,7 @@ def test_every_notice_is_a_whole_mail_in_every_language(kind, language):
     assert not read.defects
     assert read["Content-Language"] == language
     assert read["Auto-Submitted"] == "auto-generated"
-    assert (read["List-Unsubscribe"] is None) == (kind in ("confirm", "goodbye"))
+    assert (read["List-Unsubscribe"] is not None) == (kind in ("welcome", "already", "changed"))
     assert SITE.name in read["Subject"] + read.get_body(("plain",)).get_content()
     assert f'lang="{language}"' in read.get_body(("html",)).get_content()
 
@@ -67,3 +67,18 @@ def test_a_notice_that_was_compiled_can_wait_in_the_outbox():
     assert set(compiled.slots) == {"to", "message_id"}
     _, welcome = compile_notice(TEMPLATES, notices()["welcome"], now=MONDAY, nonce=NONCE)
     assert set(welcome.slots) == {"to", "message_id", "leave", "manage", "since"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "slots"),
+    [
+        ("already", {"leave", "manage", "since"}),
+        ("move", set()),
+        ("moved", {"manage"}),
+        ("copy", set()),
+        ("erase", set()),
+    ],
+)
+def test_only_a_mail_to_the_reader_has_the_readers_own_links(kind, slots):
+    _, compiled = compile_notice(TEMPLATES, notices()[kind], now=MONDAY, nonce=NONCE)
+    assert set(compiled.slots) - {"to", "message_id"} == slots

@@ -24,7 +24,7 @@ LONG = Draft(
 
 def composed(drafts, *, more=0, related=(), intro=""):
     articles = tuple(Article(at + 1, "feed:1", draft) for at, draft in enumerate(drafts))
-    batch = Batch(Pick(articles, more), Window(0, 999), "en", 1)
+    batch = Batch(Pick(articles, more, over=tuple(range(5_000, 5_000 + more))), Window(0, 999), "en", 1)
     if related:
         batch = replace(batch, related=tuple(Article(900 + at, "feed:1", draft) for at, draft in enumerate(related)))
     return compose(composer(), batch, replace(ISSUE, intro=intro))
@@ -38,6 +38,7 @@ def holds(made, count, more=0):
     assert made.dropped == count - len(pick.articles)
     assert made.variant().articles == tuple(range(1, len(pick.articles) + 1))
     assert made.variant().more == pick.more
+    assert made.variant().over == (*range(len(pick.articles) + 1, count + 1), *range(5_000, 5_000 + more))
     assert len(re.findall(r"^ *(\d+)\. ", made.rendered.text, re.MULTILINE)) >= len(pick.articles)
     assert made.rendered.html.count("<h2") == len(pick.articles) + bool(made.batch.related)
 
@@ -112,3 +113,14 @@ def test_a_hundred_of_the_heaviest_titles_fit(char):
     heavy = replace(LONG, title=char * 500, summary=char * 600, link="https://site.example/?" + "&" * 1_900)
     made = composed([heavy] * 100, intro=char * 4_000)
     assert made.size <= LARGEST
+
+
+def test_an_edition_names_its_page_and_the_slower_paces_of_its_readers():
+    own = replace(composer(), slower={"our own/pace": ("monthly",)})
+    batch = Batch(Pick((Article(1, "feed:1", LONG),), 0), Window(0, 999), "en", 1)
+    made = compose(own, batch, replace(ISSUE, cadence="our own/pace"), number=3)
+    page = f"{own.site.public_url}/editions/our%20own%2Fpace/2026-W48/3"
+    assert f"Read on the web: {page}\n" in made.rendered.text
+    assert "Monthly instead: " in made.rendered.text
+    assert f'href="{page}"' in made.rendered.html
+    assert "instead" not in compose(own, batch, ISSUE).rendered.text

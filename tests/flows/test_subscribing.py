@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, update
 
+from mailer.core.consent import Circumstances
 from mailer.core.subscription import Newcomer, State
 from mailer.core.tokens import fingerprint
 from mailer.errors import InputError, NotFound, Refused
@@ -56,12 +57,11 @@ async def test_whoever_is_there_already_is_pointed_to_set(database, state, stand
 
 async def test_nothing_revives_whoever_has_gone(database):
     reader = await add(database)
-    await subscribing.leave(database, ADA.email, now=MONDAY + DAY, route="cli")
+    await subscribing.leave(database, ADA.email, now=MONDAY + DAY, about=Circumstances("cli"))
     with pytest.raises(Refused) as caught:
         await add(database)
     assert str(caught.value) == (
-        "ada@example.com unsubscribed on 2026-11-24: nothing revives it; they can sign up again themselves, "
-        "on pages that come with a later release."
+        "ada@example.com unsubscribed on 2026-11-24: nothing revives it; they can sign up again themselves."
     )
     await put(database, "bounced")
     with pytest.raises(Refused, match="could not be delivered to any more: nothing revives it"):
@@ -129,7 +129,7 @@ async def test_nobody_by_that_address_can_be_changed_or_leave(database):
     with pytest.raises(NotFound, match=r"ada@example\.com is not among the subscribers"):
         await subscribing.change(database, ADA.email, now=MONDAY, cadence="daily")
     with pytest.raises(NotFound, match=r"ada@example\.com is not among the subscribers"):
-        await subscribing.leave(database, ADA.email, now=MONDAY, route="cli")
+        await subscribing.leave(database, ADA.email, now=MONDAY, about=Circumstances("cli"))
 
 
 async def test_a_reader_who_pauses_gets_nothing_until_the_day_they_named_and_then_all_they_missed(database):
@@ -176,8 +176,10 @@ async def test_leaving_skips_every_delivery_that_is_not_on_the_wire(database, st
     await publish(database, "one")
     await make_edition(database)
     await database.write(lambda c: c.execute(update(deliveries).values(state=state, next_at=MONDAY)).rowcount)
-    gone = await subscribing.leave(database, ADA.email, now=MONDAY + timedelta(minutes=1), route="one-click")
-    assert (gone.already, gone.subscriber.state, gone.subscriber.generation) == (False, State.UNSUBSCRIBED, 1)
+    gone = await subscribing.leave(
+        database, ADA.email, now=MONDAY + timedelta(minutes=1), about=Circumstances("one-click")
+    )
+    assert (gone.already, gone.subscriber.state, gone.subscriber.generation) == (False, State.UNSUBSCRIBED, 2)
     assert await standing(database) == {"ada": "skipped: unsubscribed", "bob": state}
     await sums_hold(database)
     assert (await events(database, gone.subscriber))[-1] == (
@@ -195,7 +197,7 @@ async def test_what_is_on_the_wire_or_given_stays_as_it_is_when_its_reader_leave
     await publish(database, "one")
     await make_edition(database)
     await database.write(lambda c: c.execute(update(deliveries).values(state=state)).rowcount)
-    await subscribing.leave(database, ADA.email, now=MONDAY, route="cli")
+    await subscribing.leave(database, ADA.email, now=MONDAY, about=Circumstances("cli"))
     assert await standing(database) == {"ada": state}
 
 
@@ -203,7 +205,7 @@ async def test_what_is_on_the_wire_or_given_stays_as_it_is_when_its_reader_leave
 async def test_leaving_again_changes_nothing_and_says_so(database, state):
     reader = await add(database)
     await put(database, state)
-    gone = await subscribing.leave(database, ADA.email, now=MONDAY, route="cli")
+    gone = await subscribing.leave(database, ADA.email, now=MONDAY, about=Circumstances("cli"))
     assert (gone.already, gone.subscriber.state) == (True, State(state))
     assert len(await events(database, reader)) == 1
 
@@ -212,5 +214,5 @@ async def test_leaving_again_changes_nothing_and_says_so(database, state):
 async def test_anybody_else_can_leave(database, state):
     await add(database)
     await put(database, state)
-    gone = await subscribing.leave(database, ADA.email, now=MONDAY, route="cli")
+    gone = await subscribing.leave(database, ADA.email, now=MONDAY, about=Circumstances("cli"))
     assert (gone.already, gone.subscriber.state, gone.subscriber.paused_until) == (False, State.UNSUBSCRIBED, None)

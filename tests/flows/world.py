@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Row, bindparam, delete, select, update
 
+from mailer.core.consent import Circumstances
 from mailer.core.message import Mail
 from mailer.core.subscription import State
 from mailer.flows import editing, releasing, subscribing
@@ -168,7 +169,7 @@ class World:
 
     async def leave(self) -> None:
         if name := await self._one(self.chance.choice([State.ACTIVE, State.PAUSED])):
-            await subscribing.leave(self.database, address(name), now=self.clock.now, route="cli")
+            await subscribing.leave(self.database, address(name), now=self.clock.now, about=Circumstances("cli"))
 
     async def rejoin(self) -> None:
         """As a new confirmation will: no flow does this yet. They go on where they were."""

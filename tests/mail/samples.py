@@ -5,7 +5,18 @@ from datetime import UTC, date, datetime
 
 from mailer.core.article import Article, Draft, Picture
 from mailer.core.digest import Digest, Site
-from mailer.core.notice import Changed, Confirm, Goodbye, Notice, Welcome
+from mailer.core.notice import (
+    Already,
+    Changed,
+    Confirm,
+    Copy,
+    Erase,
+    Goodbye,
+    Move,
+    Moved,
+    Notice,
+    Welcome,
+)
 
 MARK = "kX7qP2mZ9tR4wB6nC8vY"
 DATE = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -92,7 +103,22 @@ INTRO = """Good morning. This week **one dose** makes headlines; [our guide](htt
 """
 RELATED = tuple(Article(90 + at, "feed:1", replace(draft, guid=f"old{at}")) for at, draft in enumerate(DRAFTS[1:4]))
 
+ON_THE_WEB = {"web_url": "https://news.site.example/editions/weekly/2026-W47/0", "slower": ("monthly", "harbour_news")}
+"""What a digest of an edition has besides its articles."""
+
 MONDAY = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
+
+
+FACTS = (
+    ("Email address", "ada@reader.example"),
+    ("Name", "أدا"),
+    ("How often", "weekly"),
+    ("Topics", "Oncology and Lung health"),
+)
+EVENTS = (
+    ("3 October 2026, 14:02", "asked for a weekly digest, form 3 of https://site.example/about, from 203.0.113.0"),
+    ("3 October 2026, 14:05", "confirmed, with Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+)
 
 
 def notices(language: str = "en") -> dict[str, Notice]:
@@ -105,9 +131,25 @@ def notices(language: str = "en") -> dict[str, Notice]:
             "https://news.site.example/never/bmV2ZXItNDI.w5Zt1JcXq8RfV3mYh0KsB7uNpLa2DgTiEo9yHkQvWxE",
             language=language,
         ),
-        "welcome": Welcome(SITE, "weekly", MONDAY, language),
+        "welcome": Welcome(SITE, "weekly", MONDAY, language, "https://news.site.example/editions/weekly/2026-W47"),
+        "already": Already(SITE, "weekly", date(2026, 11, 23), language),
         "changed": Changed(SITE, "monthly", MONDAY, ("Oncology", "Lung health"), language=language),
         "goodbye": Goodbye(SITE, "weekly", "https://news.site.example/subscribe", language),
+        "move": Move(
+            SITE,
+            "weekly",
+            "https://news.site.example/address/bW92ZS00Mg.QH7qk3ZyVx5mT0cWb2RfN8uJpLs1EaGdHiYo4nKvXtM",
+            language=language,
+            never_url="https://news.site.example/never/bmV2ZXItNDI.w5Zt1JcXq8RfV3mYh0KsB7uNpLa2DgTiEo9yHkQvWxE",
+        ),
+        "moved": Moved(SITE, "weekly", "a***@example.org", language),
+        "copy": Copy(SITE, "weekly", FACTS, EVENTS, language),
+        "erase": Erase(
+            SITE,
+            "weekly",
+            "https://news.site.example/erase/ZXJhc2UtNDI.QH7qk3ZyVx5mT0cWb2RfN8uJpLs1EaGdHiYo4nKvXtM",
+            language=language,
+        ),
     }
 
 

@@ -17,7 +17,7 @@ from mailer.core.message import compile_mail, slot_value, to_value, token_value
 from mailer.core.notice import headers_of_notice
 from mailer.core.words import date_in_words
 from mailer.templating import Templates, ThemeOptions
-from tests.mail.samples import BOUNDARY, DATE, INTRO, MARK, RELATED, digest, notices
+from tests.mail.samples import BOUNDARY, DATE, INTRO, MARK, ON_THE_WEB, RELATED, digest, notices
 
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = Templates(ThemeOptions())
@@ -30,7 +30,7 @@ MAILS_IN_WORDS = [f"{kind}.{language}" for kind, language in MAILS]
 
 def the_mail(kind: str, language: str) -> bytes:
     if kind == "digest":
-        sample = digest(more=8, intro=INTRO, related=RELATED, language=language)
+        sample = digest(more=8, intro=INTRO, related=RELATED, language=language, **ON_THE_WEB)
         mail, headers = TEMPLATES.render_digest(sample, mark=MARK), headers_of(sample)
     else:
         notice = notices(language)[kind]

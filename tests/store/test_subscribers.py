@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
+from mailer.core.consent import Circumstances
 from mailer.core.subscription import Newcomer, State
 from mailer.core.tokens import fingerprint
 from mailer.store import subscribers
@@ -134,7 +135,7 @@ async def test_pages_go_by_order_of_joining_and_narrow_by_state_and_pace(databas
         subscribers.change,
         gone.id,
         now=MONDAY,
-        route="cli",
+        about=Circumstances("cli"),
         event="unsubscribed",
         detail="",
         state="unsubscribed",

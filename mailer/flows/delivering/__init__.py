@@ -11,7 +11,7 @@ from datetime import datetime
 
 from mailer.core.delivery import DeliveryOptions, DeliveryState
 from mailer.core.personal import Stationery
-from mailer.errors import Refused
+from mailer.errors import Refused, SenderBusy
 from mailer.flows.delivering.crew import Crew
 from mailer.flows.delivering.line import Carrier, Line, Opener
 from mailer.flows.delivering.permits import Permits
@@ -31,14 +31,16 @@ KNOCK = 30.0
 
 @asynccontextmanager
 async def the_one_sender(
-    database: Database, note: str, tell: Callable[[str], None], stop: asyncio.Event
+    database: Database, note: str, tell: Callable[[str], None], stop: asyncio.Event, *, patient: bool = True
 ) -> AsyncIterator[None]:
     """Hold the sender's lock; wait for it where somebody else sends, saying once who that is.
 
-    Raises Refused where `stop` is set while waiting.
+    Raises Refused where `stop` is set while waiting, SenderBusy at once where we are not to wait (not `patient`).
     """
     told = False
     while not database.sender_lock.take(note):
+        if not patient:
+            raise SenderBusy(f"{database.sender_lock.holder()} is sending.")
         if not told:
             tell(f"Waiting: {database.sender_lock.holder()} is sending.")
             told = True

@@ -1,9 +1,10 @@
 """From a batch of articles to the compiled mail that all its readers get."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Self
+from urllib.parse import quote
 
 from mailer.core.cadence import Cadence
 from mailer.core.digest import Digest, Site, headers_of
@@ -22,12 +23,16 @@ PRESS = Press()
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most."""
+    """What every mail is made from, besides its articles. `topics`: id to name. `related`: how many, at most.
+
+    `slower`: by cadence, those that come less often, the nearest first.
+    """
 
     site: Site
     topics: Mapping[str, str]
     templates: Templates
     related: int = 0
+    slower: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def speak(self, wanted: str) -> str:
         """The language a reader's mail is written in."""
@@ -55,19 +60,15 @@ class Issue:
 
     @classmethod
     def of(cls, cadence: Cadence, due: datetime, now: datetime, nonce: str, intro: str = "") -> Self:
-        """The edition of a due instant, written now. Where that is days later, it covers what came until today."""
-        first, last = cadence.covers(due)
-        today = now.astimezone(cadence.zone).date()
-        late = today > due.astimezone(cadence.zone).date()
-        covers = (first, today if late else last)
-        return cls(cadence.name, cadence.period_of(due), covers, now, nonce, intro, cadence.subject)
+        """The edition of a due instant, written now."""
+        return cls(cadence.name, cadence.period_of(due), cadence.covered(due, now), now, nonce, intro, cadence.subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
     """A finished variant, as people see it and as it is sent.
 
-    `batch`: its articles, those left out to keep it short counted in `more`. `size`: octets of the HTML part in a
+    `batch`: its articles, those left out to keep it short among those `over`. `size`: octets of the HTML part in a
     reader's copy. `dropped`: how many articles were left out for that. `content`: what copies are made from; of a live
     mail, `rendered` and `size` are a sample reader's.
     """
@@ -77,6 +78,7 @@ class Composed:
     batch: Batch
     size: int = 0
     dropped: int = 0
+    number: int = 0
 
     @property
     def warning(self) -> str:
@@ -102,6 +104,8 @@ class Composed:
             subject=self.rendered.subject,
             content=self.content.pack(),
             related=tuple(article.seq for article in self.batch.related),
+            number=self.number,
+            over=pick.over,
         )
 
 
@@ -123,6 +127,8 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         intro=issue.intro,
         related=batch.related,
         subject=issue.subject,
+        web_url=web_url(composer.site, issue.cadence, issue.period, number),
+        slower=composer.slower.get(issue.cadence, ()),
     )
     digest, rendered = _fitting(composer.templates, digest, mark)
     content = _content(
@@ -133,9 +139,15 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         date=issue.date,
         boundary=f"{issue.nonce[8:32]}.{number}",
     )
-    shown = replace(batch, pick=replace(batch.pick, articles=digest.articles, more=digest.more), related=digest.related)
-    dropped = len(batch.pick.articles) - len(digest.articles)
-    return Composed(rendered, content, shown, octets(rendered.html, mark), dropped)
+    left_out = tuple(article.seq for article in batch.pick.articles[len(digest.articles) :])
+    pick = replace(batch.pick, articles=digest.articles, more=digest.more, over=left_out + batch.pick.over)
+    shown = replace(batch, pick=pick, related=digest.related)
+    return Composed(rendered, content, shown, octets(rendered.html, mark), len(left_out), number)
+
+
+def web_url(site: Site, cadence: str, period: str, number: int) -> str:
+    """Where a variant of an edition is on the web."""
+    return f"{site.public_url}/editions/{quote(cadence, safe='')}/{quote(period, safe='')}/{number}"
 
 
 def _content(

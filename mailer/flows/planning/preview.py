@@ -163,7 +163,8 @@ async def _thawed(database: Database, variant: Variant) -> Batch:
     related = await database.read(articles.by_seq, variant.related)
     if not found:
         raise InputError("The articles of this edition are no longer in the database.")
-    return Batch(Pick(tuple(found), variant.more), Window(0, 0), variant.language, 0, tuple(related))
+    pick = Pick(tuple(found), variant.more, over=variant.over)
+    return Batch(pick, Window(0, 0), variant.language, 0, tuple(related))
 
 
 def _frozen(connection: Connection, edition: Edition, reader: str | None) -> tuple[Variant, Claimed] | None:

@@ -1,4 +1,4 @@
-"""The mails that are not digests, ready for the outbox: confirm, welcome, changed, goodbye."""
+"""The mails that are not digests, ready for the outbox: confirm, welcome, changed, goodbye and the others."""
 
 from datetime import datetime
 
@@ -6,13 +6,25 @@ from mailer.core.cadence import Cadence
 from mailer.core.delivery import Claimed
 from mailer.core.frame import Site
 from mailer.core.message import Compiled, Mail, compile_mail
-from mailer.core.notice import Changed, Confirm, Goodbye, Notice, Welcome, headers_of_notice
+from mailer.core.notice import (
+    Already,
+    Changed,
+    Confirm,
+    Copy,
+    Erase,
+    Goodbye,
+    Move,
+    Moved,
+    Notice,
+    Welcome,
+    headers_of_notice,
+)
 from mailer.core.personal import Stationery
 from mailer.core.subscription import mail_language
 from mailer.errors import Misuse
 from mailer.templating import Templates
 
-KINDS = ("confirm", "welcome", "changed", "goodbye")
+KINDS = ("confirm", "welcome", "already", "changed", "goodbye", "move", "moved", "copy", "erase")
 SAMPLE = "reader@example.com"
 """Whom a sample goes to."""
 
@@ -77,14 +89,24 @@ def sample(
 
 def _notice(kind: str, site: Site, cadence: Cadence, now: datetime, language: str) -> Notice:
     due = cadence.next_due(now).astimezone(cadence.zone)
-    pages = site.public_url
+    today = now.astimezone(cadence.zone).date()
+    pages, never = site.public_url, f"{site.public_url}/never/sample"
     match kind:
         case "confirm":
-            asked = now.astimezone(cadence.zone).date()
-            return Confirm(site, cadence.name, asked, f"{pages}/confirm/sample", f"{pages}/never/sample", 7, language)
+            return Confirm(site, cadence.name, today, f"{pages}/confirm/sample", never, language=language)
         case "welcome":
-            return Welcome(site, cadence.name, due, language)
+            return Welcome(site, cadence.name, due, language, f"{pages}/editions/weekly/2026-W48")
+        case "already":
+            return Already(site, cadence.name, today, language)
         case "changed":
             return Changed(site, cadence.name, due, language=language)
-        case _:
+        case "goodbye":
             return Goodbye(site, cadence.name, f"{pages}/subscribe", language)
+        case "move":
+            return Move(site, cadence.name, f"{pages}/address/sample", language=language, never_url=never)
+        case "moved":
+            return Moved(site, cadence.name, "a***@example.org", language)
+        case "copy":
+            return Copy(site, cadence.name, (("Email", SAMPLE),), ((f"{now:%Y-%m-%d %H:%M}", "subscribe"),), language)
+        case _:
+            return Erase(site, cadence.name, f"{pages}/erase/sample", language=language)

@@ -1,0 +1,166 @@
+"""Mails about subscriptions that are wanted: composed one after another, and put into the outbox.
+
+What a form or a page causes is written down with it; composing takes milliseconds, and must not tell by its time
+whether there was anything to compose.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row
+
+from mailer.core.cadence import Cadence, zone_named
+from mailer.core.confirmation import Confirmation
+from mailer.core.facts import events_of, facts_of
+from mailer.core.frame import Site
+from mailer.core.notice import Already, Changed, Confirm, Copy, Erase, Goodbye, Move, Moved, Notice, Welcome
+from mailer.core.signup import SignupOptions
+from mailer.core.subscription import State, Subscriber, mail_language, mask
+from mailer.core.tokens import Claim, Purpose, Wish, key_id, seal, seal_wish
+from mailer.flows.noticing import compile_notice
+from mailer.store import confirmations, notices, published, subscribers
+from mailer.store.database import Database
+from mailer.store.notices import Posted, Wanted
+from mailer.templating import Templates
+
+AT_ONCE = 50
+"""Wanted mails looked at together."""
+_LISTENING = frozenset({State.ACTIVE, State.PAUSED})
+_STATES: Mapping[str, frozenset[State]] = {
+    "confirm": frozenset({State.PENDING, State.UNSUBSCRIBED, State.BOUNCED}),
+    "goodbye": frozenset({State.UNSUBSCRIBED}),
+}
+"""Where a reader must be for a mail of a kind; of the others, on the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every such mail is made with. `keys`: the last signs. `draw`: 32 unforeseeable hexadecimal digits.
+
+    `cadences`: those that are offered. `topics`: id to name. `timezone`: the site's. `max_age`: of a mail.
+    """
+
+    site: Site
+    timezone: str
+    cadences: Mapping[str, Cadence]
+    topics: Mapping[str, str]
+    templates: Templates
+    keys: Sequence[str]
+    draw: Callable[[], str]
+    options: SignupOptions
+    max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of a wanted mail when it is composed. `latest`: the path of the latest digest's page, or ''."""
+
+    wanted: Wanted
+    reader: Subscriber
+    wish: Confirmation | None
+    latest: str
+    record: Sequence[Row[datetime, str, str, str, str]]
+
+
+async def post(database: Database, desk: Desk, *, now: datetime) -> int:
+    """Compose what is wanted now and put it into the outbox. Returns how many. Raises TemplateError, StoreError."""
+    posted = 0
+    per_hour = desk.options.operator_per_hour
+    while found := await database.read(notices.waiting, now=now, throttled_per_hour=per_hour, limit=AT_ONCE):
+        for wanted in found:
+            facts = await database.read(_facts, wanted, desk)
+            if isinstance(facts, str):
+                await database.write(notices.drop, wanted.id, facts)
+            elif await database.write(notices.post, _composed(facts, desk, now), now):
+                posted += 1
+    return posted
+
+
+def _facts(connection: Connection, wanted: Wanted, desk: Desk) -> _Facts | str:
+    """What the mail is made of, or why it is wanted no more."""
+    reader = subscribers.of_id(connection, wanted.subscriber)
+    if reader is None:
+        return "erased"
+    if reader.generation != wanted.generation or reader.state not in _STATES.get(wanted.kind, _LISTENING):
+        return "not_wanted"
+    wish = confirmations.find(connection, wanted.confirmation) if wanted.confirmation else None
+    if wish is not None and wish.confirmed_at is not None:
+        return "confirmed"
+    spoken = mail_language(reader.language, desk.site.language, desk.templates.languages)
+    latest = published.latest_public(connection, reader.cadence, spoken) if wanted.kind == "welcome" else ""
+    record = subscribers.consent_of(connection, reader.id) if wanted.kind == "copy" else []
+    return _Facts(wanted, reader, wish, latest or "", record)
+
+
+def _composed(facts: _Facts, desk: Desk, now: datetime) -> Posted:
+    wanted = facts.wanted
+    nonce = desk.draw()
+    notice = _notice(facts, desk, now)
+    subject, compiled = compile_notice(desk.templates, notice, now=now, nonce=nonce)
+    address = wanted.told.get("address") if wanted.kind == "moved" else None
+    if wanted.kind == "move" and facts.wish is not None:
+        address = facts.wish.address
+    return Posted(
+        wanted=wanted,
+        language=notice.language,
+        subject=subject,
+        content=compiled.pack(),
+        address=address,
+        nonce=nonce,
+        key_id=key_id(desk.keys[-1]),
+        expires_at=now + desk.max_age,
+    )
+
+
+def _notice(facts: _Facts, desk: Desk, now: datetime) -> Notice:
+    wanted, reader, wish, site = facts.wanted, facts.reader, facts.wish, desk.site
+    chosen = wish.language if wish is not None and wish.kind == "join" else reader.language
+    language = mail_language(chosen, site.language, desk.templates.languages)
+    zone = zone_named(reader.timezone or desk.timezone)
+    pace, days = reader.cadence, desk.options.link_days
+    asked = wanted.wanted_at.astimezone(zone).date()
+    match wanted.kind:
+        case "confirm":
+            pace = wish.cadence if wish is not None else pace
+            never = seal(Claim(reader.id, reader.generation), Purpose.NEVER, desk.keys[-1])
+            link = _link(desk, "confirm", Purpose.CONFIRM, wish, now)
+            return Confirm(site, pace, asked, link, f"{site.public_url}/never/{never}", days, language)
+        case "welcome":
+            latest = f"{site.public_url}{facts.latest}" if facts.latest else ""
+            return Welcome(site, pace, _next(desk, pace, now).astimezone(zone), language, latest)
+        case "already":
+            return Already(site, pace, asked, language)
+        case "changed":
+            topics = tuple(desk.topics.get(topic, topic) for topic in reader.topics)
+            until = reader.paused_until.astimezone(zone).date() if reader.paused_until else None
+            due = _next(desk, pace, now).astimezone(zone)
+            return Changed(site, pace, due, topics if wanted.told.get("topics") else None, until, language)
+        case "goodbye":
+            return Goodbye(site, pace, f"{site.public_url}/subscribe", language)
+        case "move":
+            return Move(site, pace, _link(desk, "address", Purpose.MOVE, wish, now), days, language)
+        case "moved":
+            return Moved(site, pace, mask(reader.email), language)
+        case "copy":
+            words = desk.templates.words(language)
+            events = events_of([(row[0].astimezone(zone), row[1]) for row in facts.record], words)
+            return Copy(site, pace, facts_of(reader, desk.topics, words), events, language)
+        case "erase":
+            return Erase(site, pace, _link(desk, "erase", Purpose.ERASE, wish, now), days, language)
+        case _:
+            raise ValueError(f"there is no mail {wanted.kind!r}")
+
+
+def _link(desk: Desk, page: str, purpose: Purpose, wish: Confirmation | None, now: datetime) -> str:
+    """Where the mail's button leads. Its time runs from now, when it is mailed, not from when it was asked for."""
+    if wish is None:
+        raise ValueError(f"a mail with a link to /{page}/ has something to confirm")
+    token = seal_wish(Wish(wish.id, wish.generation, int(now.timestamp())), purpose, desk.keys[-1])
+    return f"{desk.site.public_url}/{page}/{token}"
+
+
+def _next(desk: Desk, cadence: str, now: datetime) -> datetime:
+    """When the next digest is due. A cadence that is offered no more has none; any other one says when, then."""
+    known = desk.cadences.get(cadence) or next(iter(desk.cadences.values()))
+    return known.next_due(now)

@@ -1,0 +1,127 @@
+"""A reader going, by whatever way."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from mailer.core.consent import Circumstances
+from mailer.core.subscription import State, Subscriber
+from mailer.core.text import clean_text
+from mailer.core.tokens import Claim
+from mailer.flows.subscribing.readers import known
+from mailer.store import notices, outbox, subscribers, suppressions
+from mailer.store.database import Database
+from mailer.store.suppressions import Fingerprints
+
+LONGEST_REASON = 300  # characters
+NEVER = "asked_never"
+"""The reason of a suppression that somebody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A reader who has left. `already`: before this was asked."""
+
+    subscriber: Subscriber
+    already: bool
+
+
+async def leave(database: Database, email: str, *, now: datetime, about: Circumstances) -> Departure:
+    """Unsubscribe an address. Once this returns no permit for it is granted any more. Raises NotFound."""
+    return await database.write(_leave_by_address, email, now, about)
+
+
+class Left(StrEnum):
+    """What pressing a link to leave did."""
+
+    LEFT = "left"
+    ALREADY = "already"
+    UNKNOWN = "unknown"  # erased: not subscribed
+
+
+async def leave_by_link(
+    database: Database, claim: Claim, *, now: datetime, about: Circumstances, goodbye: bool
+) -> Left:
+    """Unsubscribe the reader of a genuine token, of whatever generation. `goodbye`: they get a last mail."""
+    return await database.write(_leave_by_link, claim, now, about, goodbye)
+
+
+async def give_reason(
+    database: Database, claim: Claim, *, reason: str, text: str, now: datetime, about: Circumstances
+) -> bool:
+    """Keep why somebody left, once for each time. `reason`: a word of ours. False: they haven't left, or said it."""
+    return await database.write(_give_reason, claim, f"{reason}: {clean_text(text, LONGEST_REASON)}", now, about)
+
+
+async def forbid(
+    database: Database, claim: Claim, *, now: datetime, about: Circumstances, fingerprints: Fingerprints
+) -> bool:
+    """Never write to this address again, whatever any list says: only the operator can undo it. False: unknown."""
+    return await database.write(_forbid, claim, now, about, fingerprints)
+
+
+def _leave_by_address(connection: Connection, email: str, now: datetime, about: Circumstances) -> Departure:
+    reader = known(connection, email)
+    if reader.state in {State.UNSUBSCRIBED, State.COMPLAINED}:
+        return Departure(reader, already=True)
+    end(connection, reader, now, about)
+    return Departure(known(connection, email), already=False)
+
+
+def _leave_by_link(connection: Connection, claim: Claim, now: datetime, about: Circumstances, goodbye: bool) -> Left:
+    reader = subscribers.of_id(connection, claim.subscriber)
+    if reader is None:
+        return Left.UNKNOWN
+    # A complaint weighs more than leaving: who has only left may sign up again.
+    if reader.state in {State.UNSUBSCRIBED, State.COMPLAINED}:
+        return Left.ALREADY
+    listening = reader.state in {State.ACTIVE, State.PAUSED}
+    end(connection, reader, now, about)
+    if goodbye and listening:
+        notices.want(connection, "goodbye", reader.id, reader.generation + 1, now=now)
+    return Left.LEFT
+
+
+def end(connection: Connection, reader: Subscriber, now: datetime, about: Circumstances) -> None:
+    """The consent ends; whatever of theirs is not on the wire is skipped."""
+    subscribers.change(
+        connection,
+        reader.id,
+        now=now,
+        about=about,
+        event=State.UNSUBSCRIBED.value,
+        detail=f"{reader.state} -> {State.UNSUBSCRIBED}",
+        state=State.UNSUBSCRIBED.value,
+        generation=reader.generation + 1,
+        paused_until=None,
+    )
+    outbox.skip_reader(connection, reader.id, State.UNSUBSCRIBED.value, now)
+    outbox.skip_notices(connection, reader.id, State.UNSUBSCRIBED.value, now)
+
+
+def _give_reason(connection: Connection, claim: Claim, detail: str, now: datetime, about: Circumstances) -> bool:
+    reader = subscribers.of_id(connection, claim.subscriber)
+    if reader is None or reader.state is not State.UNSUBSCRIBED:
+        return False
+    last = subscribers.consent_of(connection, reader.id)[-1]
+    if last.event != State.UNSUBSCRIBED:
+        return False
+    subscribers.record(connection, reader.id, now=now, about=about, event="reason", detail=detail)
+    return True
+
+
+def _forbid(
+    connection: Connection, claim: Claim, now: datetime, about: Circumstances, fingerprints: Fingerprints
+) -> bool:
+    reader = subscribers.of_id(connection, claim.subscriber)
+    if reader is None:
+        return False
+    if suppressions.reason_of(connection, reader.email, fingerprints)[0] == NEVER:
+        return True
+    if reader.state is not State.COMPLAINED:
+        end(connection, reader, now, about)
+    suppressions.add(connection, reader.email, fingerprints, reason=NEVER, now=now)
+    subscribers.record(connection, reader.id, now=now, about=about, event=NEVER)
+    return True

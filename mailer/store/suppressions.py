@@ -1,0 +1,42 @@
+"""Addresses that must not be mailed whatever any list says, by the address or by its keyed hash."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+
+from mailer.store.tables import suppressions
+
+Fingerprints = Callable[[str], Sequence[str]]
+"""From an address to its keyed hashes, one for every key in use, the newest last."""
+
+
+def reason_of(connection: Connection, email: str, fingerprints: Fingerprints) -> tuple[str, datetime | None]:
+    """Why an address is suppressed and since when; ('', None) where it isn't."""
+    row = connection.execute(
+        select(suppressions.c.reason, suppressions.c.at)
+        .where(_is(email, fingerprints))
+        .order_by(suppressions.c.reason.in_(["bounced", "erased"]), suppressions.c.id)
+    ).first()
+    return (row[0], row[1]) if row else ("", None)
+
+
+def add(connection: Connection, email: str, fingerprints: Fingerprints, *, reason: str, now: datetime) -> None:
+    """Suppress an address; a weightier reason replaces one that would let them back."""
+    known = connection.execute(select(suppressions.c.id).where(_is(email, fingerprints))).scalars().all()
+    if known:
+        values = {"reason": reason, "at": now}
+        connection.execute(update(suppressions).where(suppressions.c.id.in_(known)).values(**values))
+        return
+    connection.execute(
+        insert(suppressions).values(email=email, fingerprint=fingerprints(email)[-1], reason=reason, at=now)
+    )
+
+
+def lift(connection: Connection, email: str, fingerprints: Fingerprints) -> int:
+    """Take an address off the list. Returns how many rows it had."""
+    return connection.execute(delete(suppressions).where(_is(email, fingerprints))).rowcount
+
+
+def _is(email: str, fingerprints: Fingerprints) -> ColumnElement[bool]:
+    return or_(suppressions.c.email == email, suppressions.c.fingerprint.in_(fingerprints(email)))

@@ -1,0 +1,64 @@
+"""What a visitor sees where something went wrong: one sentence, and nothing of what they sent."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mailer.core.error_page import ErrorPage
+from mailer.web.answers import content_policy, page
+from mailer.web.desk import desk_of
+from mailer.web.visitor import language_of
+
+SENTENCES: Mapping[int, str] = {
+    404: "There is no such page.",
+    405: "This page can't be asked for in that way.",
+    408: "It took too long until everything was here. Please try again.",
+    413: "That is more than this page takes.",
+    422: "Something is missing, or is not as it should be.",
+    500: "Something went wrong on our side. Please try again in a few minutes.",
+    503: "This is not possible right now. Please try again in a few minutes.",
+}
+
+IN_WORDS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "A page that says what is wrong.", "content": {"text/html": {}}},
+}
+"""What the OpenAPI document says of a page that can't be had."""
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Answer what routing and reading of forms refuse. What is unforeseen is `hardening.Unforeseen`'s."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+
+
+def error_answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer to a request that ends here: JSON under /api/, else a page."""
+    sentence = SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
+    if request.scope["path"].startswith("/api/"):
+        return JSONResponse({"error": sentence}, status, headers)
+    desk = desk_of(request)
+    pages = desk.parts.pages()
+    html = pages.render(ErrorPage(status), language_of(desk, request))
+    policy = {"Content-Security-Policy": content_policy(more={"style-src": f"'{pages.style_hash}'"})}
+    return page(html, status=status, headers=policy | dict(headers or {}))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # it is registered for nothing else
+    headers = dict(error.headers or {})
+    allowed = headers.get("Allow", "").split(", ")
+    if "GET" in allowed and "HEAD" not in allowed:
+        headers["Allow"] = ", ".join(sorted([*allowed, "HEAD"]))  # `hardening.Head` answers it (RFC 9110 §9.3.2)
+    return error_answer(request, error.status_code, headers)
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    del error  # it holds what was typed
+    return error_answer(request, HTTPStatus.UNPROCESSABLE_ENTITY)
