@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,6 +43,8 @@ def error_answer(request: Request, status: int, headers: Mapping[str, str] | Non
     sentence = SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
     if request.scope["path"].startswith("/api/"):
         return JSONResponse({"error": sentence}, status, headers)
+    if "app" not in request.scope:  # outside of the application there are no pages
+        return PlainTextResponse(sentence, status, dict(headers or {}))
     desk = desk_of(request)
     pages = desk.parts.pages()
     html = pages.render(ErrorPage(status), language_of(desk, request))
