@@ -139,5 +139,6 @@ PAGES: dict[str, Page] = {
         f"erase, {state}": ErasePage(state=state, address=ADDRESS, preferences_url=MANAGE)
         for state in ("ask", "done", "expired", "stale", "wrong")
     },
+    "error 429 in a frame": ErrorPage(429, frame=True),
     **{f"error {status}": ErrorPage(status) for status in (400, 404, 405, 413, 429, 500, 503)},
 }

@@ -9,9 +9,13 @@ from mailer.core.words import Words
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """`status`: of HTTP, 400 to 599; one that has no sentence of its own is told as 400 or 500."""
+    """`status`: of HTTP, 400 to 599; one that has no sentence of its own is told as 400 or 500.
+
+    `frame`: it is shown where the form would be, in somebody else's page.
+    """
 
     status: int
+    frame: bool = False
 
 
 def lay_out_error(page: ErrorPage, site: Site, words: Words) -> Step:
@@ -29,4 +33,5 @@ def lay_out_error(page: ErrorPage, site: Site, words: Words) -> Step:
     }
     general = 400 if page.status < 500 else 500  # noqa: PLR2004 RFC 9110 §15
     heading, said = told.get(page.status) or told[general]
-    return step(site, words, Said(heading), Said(said), links=(to_site(site, words),))
+    links = () if page.frame else (to_site(site, words),)
+    return step(site, words, Said(heading), Said(said), links=links, frame=page.frame)

@@ -128,7 +128,8 @@
     const rects = rectsOf(block);
     if (!first || !rects.length || !rightToLeft.test(first[0])) continue;
     const cell = block.closest("td") ?? block.parentElement;
-    const edge = cell.getBoundingClientRect().right - parseFloat(getComputedStyle(cell).paddingRight);
+    const { paddingRight, borderRightWidth } = getComputedStyle(cell);
+    const edge = cell.getBoundingClientRect().right - parseFloat(paddingRight) - parseFloat(borderRightWidth);
     const top = Math.min(...rects.map((rect) => rect.top));
     const start = Math.max(...rects.filter((rect) => rect.top < top + 8).map((rect) => rect.right));
     if (Math.abs(edge - start) > 2) complain(`${quote(block.textContent)} starts ${Math.round(edge - start)} px from the right edge`);
