@@ -24,7 +24,7 @@ def lay_out_error(page: ErrorPage, site: Site, words: Words) -> Step:
         405: (_("This can't be done here"), _("Nothing was changed. Open the link in the mail once more.")),
         413: (_("That was too much at once"), _("Nothing was changed. Go back and send less.")),
         429: busy,
-        500: (_("Something went wrong here"), _("We could not save this. Try again in a minute.")),
+        500: (_("Something went wrong here"), _("It is not your doing. Try again in a minute.")),
         503: busy,
     }
     general = 400 if page.status < 500 else 500  # noqa: PLR2004 RFC 9110 §15

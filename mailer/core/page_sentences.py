@@ -22,7 +22,8 @@ def when_sentence(cadence: Cadence, words: Words) -> str:
             return _week(words, min(rule.weekdays)) % at
         case Pace.SEVERAL:
             days = words.listed(tuple(words.weekday(day) for day in sorted(rule.weekdays)))
-            return _("%(days)s at %(time)s, when there is something new") % {"days": days, **at}
+            said = _("%(days)s at %(time)s, when there is something new") % {"days": days, **at}
+            return said[:1].upper() + said[1:]
     if rule.day == 1:
         return _("On the 1st, the month in one mail")
     if rule.day == LAST_DAY:
@@ -116,12 +117,12 @@ def mistake(words: Words, code: str) -> str:
         "pace": _("Choose how often you would like updates"),
         "stale": _("This form was open over a day. Press Subscribe again."),
         "server": _("We could not save this. Try again in a minute."),
-        "topics": _("Choose among the topics of the list"),
-        "timezone": _("Choose a time zone of the list"),
-        "hour": _("Choose an hour of the list"),
-        "language": _("Choose a language of the list"),
+        "topics": _("Choose topics from the list"),
+        "timezone": _("Choose a time zone from the list"),
+        "hour": _("Choose an hour from the list"),
+        "language": _("Choose a language from the list"),
         "until": _("Choose a date after today, at most a year from now"),
-        "same": _("This is the address that gets the digests already"),
+        "same": _("The digests go to this address already"),
     }[code]
 
 
