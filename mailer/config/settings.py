@@ -135,6 +135,10 @@ class Settings(BaseSettings):
         """By name: daily, weekly, monthly first, then the others in the order of the file."""
         return {name: Cadence.of(name, options, self.site.timezone) for name, options in self.cadence.items()}
 
+    def preselected(self) -> str:
+        """The cadence that is ticked on the form."""
+        return self.signup.cadence or ("weekly" if "weekly" in self.cadence else next(iter(self.cadence)))
+
     def signing_keys(self) -> tuple[str, ...]:
         """The signing keys, the oldest first; the last one signs, all verify. Empty where there are none yet."""
         security = self.security

@@ -116,6 +116,7 @@ def mistake(words: Words, code: str) -> str:
         "format": _("Enter an email address in the correct format, like name@example.com"),
         "pace": _("Choose how often you would like updates"),
         "stale": _("This form was open over a day. Press Subscribe again."),
+        "again": _("Not sent yet. Press Subscribe once more."),
         "server": _("We could not save this. Try again in a minute."),
         "topics": _("Choose topics from the list"),
         "timezone": _("Choose a time zone from the list"),
@@ -124,6 +125,11 @@ def mistake(words: Words, code: str) -> str:
         "until": _("Choose a date after today, at most a year from now"),
         "same": _("The digests go to this address already"),
     }[code]
+
+
+def sending(words: Words) -> str:
+    """What stands on the button while a form is on its way; only where a script sends it."""
+    return words.catalogue.gettext("Subscribing...")
 
 
 def own_name(cadence: str) -> str:

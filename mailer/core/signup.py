@@ -42,6 +42,11 @@ class SignupOptions(BaseModel):
         description="The choice that is preselected on the form. Empty: weekly, or the first there is.",
         examples=["weekly"],
     )
+    what: str = Field(
+        default="",
+        description="One sentence on what arrives, under the form's heading. Empty: 'What is new on …, in your inbox.'",
+        examples=["Health and wellness in your inbox."],
+    )
     privacy_url: Annotated[str, AfterValidator(_web_address)] = Field(
         default="", description="Your privacy notice; the form links there. Empty: no link."
     )

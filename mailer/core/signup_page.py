@@ -152,6 +152,22 @@ def no_mail(words: Words) -> str:
     )
 
 
+def wording(page: SignupPage, site: Site, words: Words) -> str:
+    """What a visitor reads before they press, line by line: the proof of what they agreed to."""
+    _ = words.catalogue.gettext
+    form = lay_out_signup(page, site, words)
+    choices = (f"{choice.label}: {choice.sentence}" for choice in form.choices)
+    lines = (
+        form.heading,
+        form.what,
+        _("How often would you like updates?"),
+        *choices,
+        _("We respect your privacy and send nothing else. Unsubscribe at any time."),
+        form.privacy_url,
+    )
+    return "\n".join(filter(None, map(str, lines)))
+
+
 def choices_of(cadences: tuple[Cadence, ...], chosen: str, words: Words) -> tuple[Choice, ...]:
     """The paces offered, each with when it comes."""
     return tuple(

@@ -27,7 +27,7 @@ _ANYTHING = text(
     f"OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.{_LATER} AND +d.edition_id = e.id)))"
 )
 _UNTRIED = text(
-    "SELECT min(wanted) FROM ("
+    "SELECT min(wanted) AS wanted FROM ("
     "SELECT min(wanted_at) AS wanted FROM notices "
     "WHERE delivery_id IS NULL AND dropped = '' AND throttled = 0 AND held = 0 "
     "UNION ALL SELECT min(n.posted_at) FROM deliveries d JOIN notices n ON n.delivery_id = d.id "

@@ -3,13 +3,21 @@
 from fastapi import FastAPI
 
 from mailer import __version__
-from mailer.web import editions, health
+from mailer.web import api, confirming, editions, health, leaving, preferences, signup
 from mailer.web.access_log import AccessLog
 from mailer.web.desk import Desk
 from mailer.web.errors import IN_WORDS, handle_errors
 from mailer.web.hardening import Body, Client, Head, SafeHeaders, Unforeseen
 
-ROUTERS = (health.router, editions.router)
+ROUTERS = (
+    signup.router,
+    api.router,
+    confirming.router,
+    leaving.router,
+    preferences.router,
+    editions.router,
+    health.router,
+)
 
 
 def make_app(desk: Desk) -> FastAPI:

@@ -1,7 +1,6 @@
 """What a visitor sees where something went wrong: one sentence, and nothing of what they sent."""
 
 from collections.abc import Mapping
-from html import escape
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mailer.web.answers import page
+from mailer.core.error_page import ErrorPage
+from mailer.web.answers import content_policy, page
+from mailer.web.desk import desk_of
+from mailer.web.visitor import language_of
 
 SENTENCES: Mapping[int, str] = {
     404: "There is no such page.",
@@ -41,13 +43,11 @@ def error_answer(request: Request, status: int, headers: Mapping[str, str] | Non
     sentence = SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
     if request.scope["path"].startswith("/api/"):
         return JSONResponse({"error": sentence}, status, headers)
-    return page(_written(sentence), status=status, headers=headers)
-
-
-def _written(sentence: str) -> str:
-    """The page. Until there are templates for it, a plain one."""
-    said = escape(sentence)
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{said}</title><h1>{said}</h1></html>'
+    desk = desk_of(request)
+    pages = desk.parts.pages()
+    html = pages.render(ErrorPage(status), language_of(desk, request))
+    policy = {"Content-Security-Policy": content_policy(more={"style-src": f"'{pages.style_hash}'"})}
+    return page(html, status=status, headers=policy | dict(headers or {}))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

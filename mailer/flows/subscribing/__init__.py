@@ -7,13 +7,14 @@ carries it out.
 from mailer.flows.subscribing.adding import add
 from mailer.flows.subscribing.choosing import CADENCES_OWN, Wish, change, choose
 from mailer.flows.subscribing.confirming import Pressed, confirm, look_up, send_again
-from mailer.flows.subscribing.joining import ask_again, ask_to_join
+from mailer.flows.subscribing.joining import Form, ask_again, ask_to_join
 from mailer.flows.subscribing.leaving import Departure, Left, forbid, give_reason, leave, leave_by_link
 from mailer.flows.subscribing.requesting import ask_for_copy, ask_to_be_erased, ask_to_move
 
 __all__ = [
     "CADENCES_OWN",
     "Departure",
+    "Form",
     "Left",
     "Pressed",
     "Wish",

@@ -1,0 +1,190 @@
+"""The form as JSON: what `embed.js` draws it from, and what a site's own script or server may ask.
+
+A browser lets other sites' scripts read the answers only where [web] embed_origins names them (CORS).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from mailer.core.page_sentences import mistake, sending
+from mailer.core.signup_page import SignupDone, SignupPage, lay_out_signup, lay_out_signup_done
+from mailer.core.tokens import seal_form
+from mailer.errors import StoreError
+from mailer.web.desk import AtDesk, Desk
+from mailer.web.signup import Filled, check, join, read_there
+from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, next_digest
+
+router = APIRouter(
+    prefix="/api", responses={"4XX": {"description": "What is wrong.", "content": {"application/json": {}}}}
+)
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Content-Type",
+    "Access-Control-Max-Age": "3600",
+}
+
+
+class ChoiceOut(BaseModel):
+    """A pace: its name, how it is called, when it comes, and whether it is ticked."""
+
+    name: str
+    label: str
+    sentence: str
+    checked: bool
+
+
+class TopicOut(BaseModel):
+    """A topic: its id, and its name."""
+
+    id: str
+    name: str
+
+
+class FormOut(BaseModel):
+    """All that a sign-up form shows, in one language. `form_time`: to be sent back, 2 s to 24 h later."""
+
+    language: str
+    direction: str
+    heading: str
+    what: str
+    email_label: str
+    question: str
+    choices: list[ChoiceOut]
+    topics: list[TopicOut]
+    button: str
+    sending: str
+    privacy: str
+    privacy_url: str
+    form_time: str
+    mistakes: dict[str, str]
+
+
+class SignupIn(BaseModel):
+    """A form filled in. `website` stays empty: robots fill it. `source`: the page that the form stands on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str = Field(max_length=1000)
+    cadence: str = Field(max_length=100)
+    topics: list[str] = Field(default=[], max_length=100)
+    timezone: str = Field(default="", max_length=100)
+    language: str = Field(default="", max_length=40)
+    form_time: str = Field(default="", max_length=200, description="From GET /api/form; 2 seconds to 24 hours old.")
+    website: str = Field(default="", max_length=1000)
+    source: str = Field(default="", max_length=2000)
+
+
+class SignupOut(BaseModel):
+    """What to say, whatever is known of the address. `first`: when the first digest would come."""
+
+    status: str
+    heading: str
+    paragraphs: list[str]
+    first: datetime
+
+
+class WrongOut(BaseModel):
+    """What is wrong: by field, a sentence. `form_time`: a fresh one, to send with the next try."""
+
+    error: str
+    errors: dict[str, str]
+    form_time: str
+
+
+@router.options("/form", include_in_schema=False)
+@router.options("/subscribe", include_in_schema=False)
+async def preflight(desk: AtDesk, request: Request) -> Response:
+    """Whether a script of another site may ask (CORS)."""
+    allowed = is_friend(desk, request)
+    return Response(status_code=204, headers=_shared(desk, request) | (_PREFLIGHT if allowed else {}))
+
+
+@router.get("/form", response_model=FormOut)
+async def form(desk: AtDesk, request: Request, lang: LanguageAsked = "") -> Response:
+    """What the form shows."""
+    language = language_of(desk, request, lang)
+    words = desk.parts.composer().templates.words(language)
+    settings = desk.parts.settings
+    page = SignupPage(
+        cadences=tuple(desk.parts.cadences().values()),
+        form_time=_form_time(desk),
+        cadence=settings.preselected(),
+        topics=settings.topics,
+        what=settings.signup.what,
+        privacy_url=settings.signup.privacy_url,
+    )
+    shown = lay_out_signup(page, settings.site_value(), words)
+    _ = words.catalogue.gettext
+    found = FormOut(
+        language=shown.language,
+        direction=shown.direction,
+        heading=str(shown.heading),
+        what=str(shown.what),
+        email_label=_("Email address"),
+        question=_("How often would you like updates?"),
+        choices=[
+            ChoiceOut(name=one.name, label=one.label, sentence=one.sentence, checked=one.checked)
+            for one in shown.choices
+        ],
+        topics=[TopicOut(id=one.value, name=one.label) for one in shown.topics],
+        button=_("Subscribe"),
+        sending=sending(words),
+        privacy=_("We respect your privacy and send nothing else. Unsubscribe at any time."),
+        privacy_url=shown.privacy_url,
+        form_time=shown.form_time,
+        mistakes={code: mistake(words, code) for code in ("empty", "format", "pace", "stale", "server")},
+    )
+    return JSONResponse(found.model_dump(mode="json"), headers=_shared(desk, request))
+
+
+@router.post("/subscribe", response_model=SignupOut, responses={422: {"model": WrongOut}, 503: {"model": WrongOut}})
+async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Response:
+    """Ask for a subscription. The owner of the address is asked to confirm; the answer never tells what is known."""
+    if request.headers.get("origin") and not is_friend(desk, request):
+        return JSONResponse({"error": "This site is not in [web] embed_origins."}, 403, _shared(desk, request))
+    language = language_of(desk, request, filled.language)
+    sent = Filled(**filled.model_dump(exclude={"language", "source"}))
+    wanted, errors = check(desk, sent, language)
+    if wanted is None:
+        return _wrong(desk, request, language, errors, 422)
+    if not filled.website:
+        route = "script" if request.headers.get("origin") else "api"
+        source = filled.source or request.headers.get("referer", "")
+        how = about(request, route, language=language, source=source, text=read_there(desk, language))
+        try:
+            await join(desk, request, wanted, how)
+        except StoreError:
+            return _wrong(desk, request, language, {"form": "server"}, 503)
+    words = desk.parts.composer().templates.words(language)
+    first = next_digest(desk, wanted.cadence, wanted.timezone) or desk.parts.clock()
+    done = lay_out_signup_done(
+        SignupDone(email=filled.email.strip(), cadence=wanted.cadence, first=first),
+        desk.parts.settings.site_value(),
+        words,
+    )
+    said = SignupOut(
+        status="confirm", heading=str(done.heading), paragraphs=[str(line) for line in done.said], first=first
+    )
+    return JSONResponse(said.model_dump(mode="json"), headers=_shared(desk, request))
+
+
+def _form_time(desk: Desk) -> str:
+    return seal_form(desk.parts.clock(), desk.parts.keys()[-1])
+
+
+def _wrong(desk: Desk, request: Request, language: str, errors: Mapping[str, str], status: int) -> Response:
+    words = desk.parts.composer().templates.words(language)
+    told = {field: mistake(words, code) for field, code in errors.items()}
+    said = WrongOut(error=" ".join(told.values()), errors=told, form_time=_form_time(desk))
+    return JSONResponse(said.model_dump(), status, _shared(desk, request))
+
+
+def _shared(desk: Desk, request: Request) -> dict[str, str]:
+    """Who may read the answer. It differs from site to site, so nobody may keep it for another."""
+    origin = request.headers.get("origin", "")
+    return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if is_friend(desk, request) else {})

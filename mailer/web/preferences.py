@@ -1,0 +1,305 @@
+"""The reader's own page, behind the signed link in every mail, and the press that slows a digest down."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict
+
+from mailer.core.cadence import first_instant, zone_named
+from mailer.core.preference_page import LONGEST_PAUSE, WEEKS, PreferencePage
+from mailer.core.reader_page import AddressPage, InsteadPage
+from mailer.core.subscription import (
+    State,
+    Subscriber,
+    clean_address,
+    clean_timezone,
+    clean_topics,
+)
+from mailer.core.tokens import Claim, Purpose, open_token, seal
+from mailer.errors import InputError, Refused
+from mailer.flows import subscribing
+from mailer.flows.subscribing import CADENCES_OWN, Wish
+from mailer.store import subscribers
+from mailer.web.desk import AtDesk, Desk
+from mailer.web.visitor import (
+    LanguageAsked,
+    LanguageSent,
+    about,
+    language_of,
+    network_of,
+    next_digest,
+    preferences_url,
+    show,
+)
+
+router = APIRouter()
+
+_LISTENING = frozenset({State.ACTIVE, State.PAUSED})
+_HOURS = {str(hour): hour for hour in range(24)} | {"": CADENCES_OWN}
+
+
+class Typed(BaseModel):
+    """What the page sends: `do` is the button, the rest what its form holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    do: str = ""
+    cadence: str = ""
+    topics: list[str] = []
+    timezone: str = ""
+    hour: str = ""
+    language: str = ""
+    weeks: str = ""
+    until: str = ""
+    address: str = ""
+    lang: str = ""
+
+
+Changed = Literal["", "saved", "paused", "resumed", "move", "copy", "erase"]
+
+
+@router.get("/preferences/{token}", response_class=HTMLResponse)
+async def preference_page(token: str, desk: AtDesk, request: Request, lang: LanguageAsked = "") -> HTMLResponse:
+    """What a reader gets, and all they can change of it."""
+    claim, reader = await _whose(desk, token)
+    return _cut(desk, request, claim, reader, lang) or _shown(desk, request, _own(reader), lang)
+
+
+@router.post("/preferences/{token}", response_class=HTMLResponse)
+async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotated[Typed, Form()]) -> HTMLResponse:
+    """Change it."""
+    lang = typed.lang
+    claim, found = await _whose(desk, token)
+    cut = _cut(desk, request, claim, found, lang)
+    if cut is not None:
+        return cut
+    reader = _own(found)
+    match typed.do:
+        case "save":
+            return await _save(desk, request, reader, typed)
+        case "pause":
+            return await _pause(desk, request, reader, typed)
+        case "resume":
+            kept = await _choose(desk, request, reader, Wish(resume=True), lang)
+            return _shown(desk, request, kept or reader, lang, changed="resumed" if kept else "")
+        case "move":
+            return await _move(desk, request, reader, typed)
+        case "copy" | "erase" as asked:
+            ask = subscribing.ask_for_copy if asked == "copy" else subscribing.ask_to_be_erased
+            how = about(request, "preferences", language=lang)
+            await ask(desk.database, reader, now=desk.parts.clock(), about=how)
+            desk.wake()
+            return _shown(desk, request, reader, lang, changed="copy" if asked == "copy" else "erase")
+        case _:
+            return _shown(desk, request, reader, lang)
+
+
+@router.get("/instead/{cadence}/{token}", response_class=HTMLResponse)
+async def instead_page(
+    cadence: str, token: str, desk: AtDesk, request: Request, lang: LanguageAsked = ""
+) -> HTMLResponse:
+    """Whether to get it at another pace."""
+    claim, reader = await _whose(desk, token)
+    return _instead(desk, request, claim, reader, cadence, lang)
+
+
+@router.post("/instead/{cadence}/{token}", response_class=HTMLResponse)
+async def instead(cadence: str, token: str, desk: AtDesk, request: Request, lang: LanguageSent = "") -> HTMLResponse:
+    """Get it at another pace."""
+    claim, reader = await _whose(desk, token)
+    asks = _instead(desk, request, claim, reader, cadence, lang)
+    if reader is None or not _holds(claim, reader) or cadence not in desk.parts.cadences() or reader.cadence == cadence:
+        return asks
+    kept = await _choose(desk, request, reader, Wish(cadence=cadence), lang)
+    return asks if kept is None else _instead(desk, request, claim, kept, cadence, lang, before=reader.cadence)
+
+
+async def _whose(desk: Desk, token: str) -> tuple[Claim | None, Subscriber | None]:
+    claim = open_token(token, Purpose.MANAGE, desk.parts.keys())
+    return claim, await desk.database.read(subscribers.of_id, claim.subscriber) if claim else None
+
+
+def _holds(claim: Claim | None, reader: Subscriber | None) -> bool:
+    """Whether a link belongs to the consent in force."""
+    return (
+        claim is not None
+        and reader is not None
+        and claim.generation == reader.generation
+        and reader.state in _LISTENING
+    )
+
+
+def _own(reader: Subscriber | None) -> Subscriber:
+    if reader is None:
+        raise RuntimeError("whoever has no page was told so before")
+    return reader
+
+
+def _cut(
+    desk: Desk, request: Request, claim: Claim | None, reader: Subscriber | None, lang: str
+) -> HTMLResponse | None:
+    """What to say where there is nothing to change; None where there is."""
+    if _holds(claim, reader):
+        return None
+    language = language_of(desk, request, lang, reader.language if reader else "")
+    if claim is None:
+        return show(desk, PreferencePage(state="wrong"), language, status=404)
+    if reader is not None and reader.state in _LISTENING:
+        return show(desk, AddressPage(state="stale"), language)
+    return show(desk, PreferencePage(state="gone"), language)
+
+
+async def _choose(desk: Desk, request: Request, reader: Subscriber, wish: Wish, lang: str) -> Subscriber | None:
+    """Carry a wish out. None: it makes no sense any more."""
+    how = about(request, "preferences", language=lang)
+    tell = desk.parts.settings.signup.changed
+    try:
+        kept = await subscribing.choose(desk.database, reader.id, wish, now=desk.parts.clock(), about=how, tell=tell)
+    except (InputError, Refused):
+        return None
+    desk.wake()
+    return kept
+
+
+async def _save(desk: Desk, request: Request, reader: Subscriber, typed: Typed) -> HTMLResponse:
+    topics, timezone, lang = tuple(typed.topics), typed.timezone, typed.lang
+    errors = dict[str, str]()
+    offered = desk.parts.composer().templates.languages
+    if typed.cadence not in desk.parts.cadences():
+        errors["cadence"] = "pace"
+    try:
+        topics = clean_topics(topics, desk.parts.settings.topics)
+    except ValueError:
+        errors["topics"] = "topics"
+    try:
+        timezone = clean_timezone(timezone)
+    except ValueError:
+        errors["timezone"] = "timezone"
+    if typed.hour not in _HOURS:
+        errors["hour"] = "hour"
+    if typed.language and typed.language not in offered:
+        errors["language"] = "language"
+    if errors:
+        as_typed = replace(reader, cadence=typed.cadence, topics=topics)
+        return _shown(desk, request, as_typed, lang, errors=errors, status=422)
+    hour = _HOURS[typed.hour]
+    wish = Wish(cadence=typed.cadence, topics=topics, timezone=timezone, language=typed.language, hour=hour)
+    kept = await _choose(desk, request, reader, wish, lang)
+    # Read in the language that they have just chosen.
+    spoken = typed.language if kept is not None and kept.language != reader.language else lang
+    return _shown(desk, request, kept or reader, spoken, changed="saved" if kept else "")
+
+
+async def _pause(desk: Desk, request: Request, reader: Subscriber, typed: Typed) -> HTMLResponse:
+    lang = typed.lang
+    zone = zone_named(reader.timezone or desk.parts.settings.site.timezone)
+    today = desk.parts.clock().astimezone(zone).date()
+    day = _day(typed.weeks or typed.until, today)
+    if day is None or not today < day <= today + timedelta(days=LONGEST_PAUSE):
+        return _shown(desk, request, reader, lang, errors={"until": "until"}, until=typed.until, status=422)
+    moment = first_instant(datetime.combine(day, time()), zone)
+    kept = await _choose(desk, request, reader, Wish(pause_until=moment), lang)
+    return _shown(desk, request, kept or reader, lang, changed="paused" if kept else "")
+
+
+def _day(length: str, today: date) -> date | None:
+    """The first day after a pause of so many weeks, or that is named."""
+    if length in map(str, WEEKS):
+        return today + timedelta(weeks=int(length))
+    try:
+        return date.fromisoformat(length)
+    except ValueError:
+        return None
+
+
+async def _move(desk: Desk, request: Request, reader: Subscriber, typed: Typed) -> HTMLResponse:
+    lang, wanted = typed.lang, typed.address
+    try:
+        address = clean_address(wanted)
+    except ValueError:
+        code = "format" if wanted.strip() else "empty"
+        return _shown(desk, request, reader, lang, errors={"address": code}, new_address=wanted, status=422)
+    if address == reader.email:
+        return _shown(desk, request, reader, lang, errors={"address": "same"}, new_address=wanted, status=422)
+    await subscribing.ask_to_move(
+        desk.database,
+        reader,
+        address,
+        now=desk.parts.clock(),
+        about=about(request, "preferences", language=lang),
+        network=network_of(request),
+        options=desk.parts.settings.signup,
+        fingerprints=desk.parts.fingerprints,
+    )
+    desk.wake()
+    return _shown(desk, request, reader, lang, changed="move", new_address=wanted)
+
+
+def _shown(
+    desk: Desk,
+    request: Request,
+    reader: Subscriber,
+    lang: str,
+    *,
+    changed: Changed = "",
+    errors: Mapping[str, str] | None = None,
+    until: str = "",
+    new_address: str = "",
+    status: int = 200,
+) -> HTMLResponse:
+    settings = desk.parts.settings
+    zone = zone_named(reader.timezone or settings.site.timezone)
+    leave = seal(Claim(reader.id, reader.generation), Purpose.LEAVE, desk.parts.keys()[-1])
+    page = PreferencePage(
+        state="shown",
+        address=reader.email,
+        today=desk.parts.clock().astimezone(zone).date(),
+        cadences=tuple(desk.parts.cadences().values()),
+        cadence=reader.cadence,
+        topics=settings.topics,
+        chosen=reader.topics,
+        timezone=reader.timezone,
+        site_timezone=settings.site.timezone,
+        hour=reader.hour,
+        languages=tuple(sorted(desk.parts.composer().templates.languages)),
+        language=reader.language,
+        paused_until=reader.paused_until.astimezone(zone).date() if reader.paused_until else None,
+        until=until,
+        new_address=new_address,
+        changed=changed,
+        next=next_digest(desk, reader.cadence, reader.timezone),
+        errors=errors or {},
+        unsubscribe_url=f"/unsubscribe/{leave}",
+    )
+    return show(desk, page, language_of(desk, request, lang, reader.language), status=status)
+
+
+def _instead(
+    desk: Desk,
+    request: Request,
+    claim: Claim | None,
+    reader: Subscriber | None,
+    cadence: str,
+    lang: str,
+    *,
+    before: str = "",
+) -> HTMLResponse:
+    """`before`: the pace until now, where it was changed."""
+    language = language_of(desk, request, lang, reader.language if reader else "")
+    if claim is None or cadence not in desk.parts.cadences():
+        return show(desk, InsteadPage(state="wrong", now="", to=""), language, status=404)
+    if reader is None or not _holds(claim, reader):
+        return show(desk, InsteadPage(state="gone", now="", to=cadence), language)
+    state: Literal["ask", "done", "same"] = "done" if before else "same" if reader.cadence == cadence else "ask"
+    page = InsteadPage(
+        state=state,
+        now=before or reader.cadence,
+        to=cadence,
+        next=next_digest(desk, cadence, reader.timezone),
+        preferences_url=preferences_url(desk, reader),
+    )
+    return show(desk, page, language)

@@ -1,0 +1,171 @@
+"""The form: on its own page, in a frame, and as a bare form on somebody else's page."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict
+
+from mailer.core.consent import Circumstances
+from mailer.core.signup import OLDEST, YOUNGEST
+from mailer.core.signup_page import SignupDone, SignupPage, wording
+from mailer.core.subscription import Newcomer, clean_address, clean_timezone, clean_topics
+from mailer.core.tokens import open_form, seal_form
+from mailer.errors import StoreError
+from mailer.flows import subscribing
+from mailer.web.desk import AtDesk, Desk
+from mailer.web.errors import IN_WORDS
+from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, network_of, next_digest, show
+
+router = APIRouter()
+
+
+class Filled(BaseModel):
+    """A form as it was sent in. `website`: a field that people don't see; robots fill it. `lang`: it was read in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    email: str = ""
+    cadence: str = ""
+    topics: list[str] = []
+    timezone: str = ""
+    form_time: str = ""
+    website: str = ""
+    lang: str = ""
+
+
+@router.get("/subscribe", response_class=HTMLResponse)
+async def subscribe_page(
+    desk: AtDesk, request: Request, lang: LanguageAsked = "", cadence: Annotated[str, Query(max_length=64)] = ""
+) -> HTMLResponse:
+    """The form on a page of its own. `?cadence=` ticks that one."""
+    return show(desk, _form(desk, Filled(cadence=cadence)), language_of(desk, request, lang))
+
+
+@router.get("/embed", response_class=HTMLResponse)
+async def embed_page(
+    desk: AtDesk, request: Request, lang: LanguageAsked = "", cadence: Annotated[str, Query(max_length=64)] = ""
+) -> HTMLResponse:
+    """The form for a frame on the sites of [web] embed_origins."""
+    page = _form(desk, Filled(cadence=cadence), frame=True)
+    return show(desk, page, language_of(desk, request, lang), frame=True)
+
+
+@router.post("/subscribe", response_class=HTMLResponse, responses={422: IN_WORDS["4XX"], 503: IN_WORDS["4XX"]})
+async def subscribe(desk: AtDesk, request: Request, filled: Annotated[Filled, Form()]) -> HTMLResponse:
+    """Take the form. Whatever is known of the address, the answer is the same."""
+    return await _take(desk, request, filled, frame=False)
+
+
+@router.post("/embed", response_class=HTMLResponse, responses={422: IN_WORDS["4XX"], 503: IN_WORDS["4XX"]})
+async def subscribe_in_frame(desk: AtDesk, request: Request, filled: Annotated[Filled, Form()]) -> HTMLResponse:
+    """The same from the frame."""
+    return await _take(desk, request, filled, frame=True)
+
+
+async def _take(desk: Desk, request: Request, filled: Filled, *, frame: bool) -> HTMLResponse:
+    language = language_of(desk, request, filled.lang)
+    bare = not filled.form_time and is_friend(desk, request)
+    wanted, errors = check(desk, filled, language, bare=bare)
+    if wanted is None:
+        return show(desk, _form(desk, filled, errors, frame=frame), language, status=422, frame=frame)
+    if not filled.website:
+        route = "html" if bare else "frame" if frame else "page"
+        source = request.headers.get("referer", "") if bare or frame else ""
+        how = about(request, route, language=language, source=source, text=read_there(desk, language))
+        try:
+            await join(desk, request, wanted, how)
+        except StoreError:
+            again = _form(desk, filled, {"form": "server"}, frame=frame)
+            return show(desk, again, language, status=503, frame=frame)
+    return show(desk, _done(desk, filled, wanted, frame=frame), language, frame=frame)
+
+
+async def join(desk: Desk, request: Request, wanted: Newcomer, how: Circumstances) -> None:
+    """Write down what was asked for. Nothing of what is known of the address comes back from here."""
+    await subscribing.ask_to_join(
+        desk.database,
+        subscribing.Form(wanted, how, network_of(request)),
+        now=desk.parts.clock(),
+        options=desk.parts.settings.signup,
+        fingerprints=desk.parts.fingerprints,
+    )
+    desk.wake()
+
+
+def check(
+    desk: Desk, filled: Filled, language: str, *, bare: bool = False
+) -> tuple[Newcomer | None, Mapping[str, str]]:
+    """Who wants what, or what is wrong with the form: a code by field. `bare`: no form time is asked of it."""
+    offered, errors = desk.parts.cadences(), dict[str, str]()
+    topics, timezone, email = tuple[str, ...](), "", ""
+    try:
+        email = clean_address(filled.email)
+    except ValueError:
+        errors["email"] = "format" if filled.email.strip() else "empty"
+    if filled.cadence not in offered:
+        errors["cadence"] = "pace"
+    try:
+        topics = clean_topics(filled.topics, desk.parts.settings.topics)
+    except ValueError:
+        errors["topics"] = "topics"
+    try:
+        timezone = clean_timezone(filled.timezone)
+    except ValueError:
+        errors["timezone"] = "timezone"
+    if code := "" if bare else _time_code(desk, filled.form_time):
+        errors["form"] = code
+    spoken = "" if language == language_of_site(desk) else language
+    wanted = Newcomer(email, filled.cadence, timezone=timezone, language=spoken, topics=topics)
+    return (None, errors) if errors else (wanted, {})
+
+
+def language_of_site(desk: Desk) -> str:
+    """The language of mails to readers who chose none."""
+    return desk.parts.composer().speak("")
+
+
+def _time_code(desk: Desk, form_time: str) -> str:
+    """What is wrong with how long a form was open; '' where nothing is."""
+    shown = open_form(form_time, desk.parts.keys())
+    if shown is None:
+        return "again"
+    age = desk.parts.clock() - shown
+    if age > OLDEST:
+        return "stale"
+    # One that was filled in at once may be a robot's. A second press takes a person no longer than this.
+    return "again" if age < YOUNGEST else ""
+
+
+def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *, frame: bool = False) -> SignupPage:
+    settings, now = desk.parts.settings, desk.parts.clock()
+    shown = open_form(filled.form_time, desk.parts.keys()) if filled.form_time else None
+    kept = shown is not None and now - shown <= OLDEST
+    return SignupPage(
+        cadences=tuple(desk.parts.cadences().values()),
+        form_time=filled.form_time if kept else seal_form(now, desk.parts.keys()[-1]),
+        cadence=filled.cadence if filled.cadence in desk.parts.cadences() else settings.preselected(),
+        email=filled.email,
+        topics=settings.topics,
+        chosen=tuple(filled.topics),
+        timezone=filled.timezone,
+        site_timezone="" if frame else settings.site.timezone,
+        what=settings.signup.what,
+        privacy_url=settings.signup.privacy_url,
+        errors=errors or {},
+        frame=frame,
+        action="/embed" if frame else "/subscribe",
+    )
+
+
+def _done(desk: Desk, filled: Filled, wanted: Newcomer, *, frame: bool) -> SignupDone:
+    first = next_digest(desk, wanted.cadence, wanted.timezone) or desk.parts.clock()
+    again = "/embed" if frame else "/subscribe"
+    return SignupDone(email=filled.email.strip(), cadence=wanted.cadence, first=first, again_url=again, frame=frame)
+
+
+def read_there(desk: Desk, language: str) -> str:
+    """What a visitor reads on the form, as the proof of what they agreed to."""
+    words = desk.parts.composer().templates.words(language)
+    return wording(_form(desk, Filled()), desk.parts.settings.site_value(), words)

@@ -1,0 +1,90 @@
+"""Who asks, as far as it matters: their language, how they came, and the page they are shown."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Form, Query, Request
+from fastapi.responses import HTMLResponse
+
+from mailer.core.cadence import Cadence, zone_named
+from mailer.core.consent import Circumstances
+from mailer.core.network import counted_network
+from mailer.core.subscription import Subscriber, mail_language
+from mailer.core.tokens import Claim, Purpose, seal
+from mailer.templating.pages import Page
+from mailer.web.answers import content_policy, page
+from mailer.web.desk import Desk
+
+_LONGEST = 200  # characters of an Accept-Language that are looked at
+_TAG = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
+
+LanguageAsked = Annotated[str, Query(alias="lang", max_length=40)]
+"""`?lang=de` of a page's address."""
+LanguageSent = Annotated[str, Form(alias="lang", max_length=40)]
+"""The same in a form: the language that the page was read in."""
+Do = Annotated[str, Form(alias="do", max_length=20)]
+"""Which button of a page was pressed."""
+
+
+def language_of(desk: Desk, request: Request, *wanted: str) -> str:
+    """The language of a page: the first of `wanted` that there are words in, then what the browser likes, else ours."""
+    offered = desk.parts.composer().templates.languages
+    for tag in (*wanted, *_accepted(request)):
+        for form in (tag, tag.partition("-")[0]):
+            if form in offered:
+                return form
+    return mail_language("", desk.parts.settings.site.language, offered)
+
+
+def _accepted(request: Request) -> list[str]:
+    """The tags of Accept-Language, the best first (RFC 9110 §12.5.4)."""
+    found = []
+    for place, part in enumerate(request.headers.get("accept-language", "")[:_LONGEST].split(",")):
+        tag, _, weight = part.strip().partition(";")
+        try:
+            quality = float(weight.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if _TAG.fullmatch(tag) and quality > 0:
+            found.append((-quality, place, tag.lower()))
+    return [tag for _, _, tag in sorted(found)]
+
+
+def show(desk: Desk, shown: Page, language: str, *, status: int = 200, frame: bool = False) -> HTMLResponse:
+    """A page as an answer. `frame`: the sites of [web] embed_origins may show it in one."""
+    pages = desk.parts.pages()
+    origins = desk.parts.settings.web.embed_origins if frame else ()
+    policy = content_policy(framed_by=origins, more={"style-src": f"'{pages.style_hash}'"})
+    return page(pages.render(shown, language), status=status, headers={"Content-Security-Policy": policy})
+
+
+def about(request: Request, route: str, *, language: str = "", source: str = "", text: str = "") -> Circumstances:
+    """What is kept of how somebody came to press a button."""
+    agent = request.headers.get("user-agent", "")
+    return Circumstances.of(route, source=source, text=text, language=language, ip=request.state.client, agent=agent)
+
+
+def network_of(request: Request) -> str:
+    """The network that forms are counted by, '' where it isn't known."""
+    return counted_network(request.state.client) if request.state.client else ""
+
+
+def is_friend(desk: Desk, request: Request) -> bool:
+    """Whether a page of a site in [web] embed_origins, or one of ours, sent this. The browser says so, not the page."""
+    origin = request.headers.get("origin", "")
+    public = urlsplit(desk.parts.settings.site_value().public_url)
+    return origin in {*desk.parts.settings.web.embed_origins, f"{public.scheme}://{public.netloc}"}
+
+
+def preferences_url(desk: Desk, reader: Subscriber) -> str:
+    """The path of a reader's own page."""
+    return f"/preferences/{seal(Claim(reader.id, reader.generation), Purpose.MANAGE, desk.parts.keys()[-1])}"
+
+
+def next_digest(desk: Desk, cadence: str, timezone: str) -> datetime | None:
+    """When the next digest of a cadence is due, in a reader's time zone; None where it is offered no more."""
+    known: Cadence | None = desk.parts.cadences().get(cadence)
+    zone = zone_named(timezone or desk.parts.settings.site.timezone)
+    return known.next_due(desk.parts.clock()).astimezone(zone) if known else None
