@@ -1,6 +1,7 @@
-"""`mailer subscribers erase`: what is kept of a reader, and that it goes."""
+"""`mailer subscribers consent|allow|erase`: what is kept of a reader, that it goes, that they may come back."""
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +11,10 @@ from mailer.cli.session import parts, run
 from mailer.errors import InputError, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mailer.flows.erasing import Erased
+    from mailer.store.consent import ConsentEvent
 
 ADDRESS = typer.Argument(metavar="ADDRESS")
 _GOES = (
@@ -25,7 +29,83 @@ _STAYS = (
 
 def register(app: typer.Typer) -> None:
     """Put the commands on `mailer subscribers`."""
+    app.command()(consent)
+    app.command()(allow)
     app.command()(erase)
+
+
+def consent(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON) -> None:
+    """Show how and when a reader consented, and every change since: the proof, if you are asked for one."""
+    from mailer.store import consent as records
+    from mailer.store import subscribers
+
+    made = parts(context)
+    email = _clean(address)
+    reader = run(made, lambda database: database.read(subscribers.find, email))
+    if reader is None:
+        raise NotFound(f"{email} is not among the subscribers, so there is no consent record.")
+    record = run(made, lambda database: database.read(records.record_of, reader.id))
+    if as_json:
+        show_json({"email": email, "state": reader.state, "consent": [asdict(event) for event in record]})
+        return
+    say(f"Consent record of {email}, {reader.state} now. The oldest comes first; times are UTC.")
+    told: set[str] = set()
+    for event in record:
+        say("", *_event_in_words(event, told))
+
+
+def _event_in_words(event: "ConsentEvent", told: set[str]) -> "Iterator[str]":
+    """A line, and one for each circumstance that is known. `told`: versions whose words stand above."""
+    yield f"{event.at:%Y-%m-%d %H:%M:%S}  {event.event}, by {event.route}"
+    wording = f"version {event.text_version}" if event.text_version else ""
+    if event.text and event.text_version not in told:
+        told.add(event.text_version)
+        wording += f": {' '.join(event.text.split())}"
+    for label, value in (
+        ("detail", event.detail),
+        ("statement", event.statement),
+        ("page", event.source),
+        ("words read", wording),
+        ("language", event.language),
+        ("IP", event.ip),
+        ("browser", event.agent),
+        ("mail", event.message_id),
+    ):
+        if value:
+            yield f"  {label:<10}  {value}"
+
+
+def allow(
+    context: typer.Context,
+    address: str = ADDRESS,
+    consent: str = typer.Option(
+        ..., "--consent", metavar="TEXT", help='Why: "wrote on 3 May 2026 that it was a slip".'
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Lift what keeps an address from being mailed, so that the person can sign up again themselves.
+
+    A reader who bounced or complained is unsubscribed afterwards. Nobody is subscribed, and no mail is sent.
+    """
+    from mailer.flows import allowing
+
+    if not consent.strip() or not consent.isprintable():
+        raise InputError("--consent: write why, in one line; it is kept as the proof.")
+    made = parts(context)
+    email = _clean(address)
+    allowed = run(
+        made,
+        lambda database: allowing.allow(
+            database, email, now=made.clock(), statement=consent.strip(), fingerprints=made.fingerprints
+        ),
+    )
+    if as_json:
+        state = allowed.reader.state if allowed.reader else None
+        show_json({"email": email, "lifted": allowed.lifted, "state": state})
+        return
+    say(f"{email} may sign up again; lifted: {', '.join(allowed.lifted)}. Nobody was subscribed, and no mail is sent.")
+    if allowed.reader is None:
+        say("There is no reader of that address, so there is no record to keep your words in; keep them yourself.")
 
 
 def erase(

@@ -8,7 +8,8 @@ from mailer.errors import Refused
 from mailer.store import erasure
 from mailer.store.database import Database
 from mailer.store.erased_list import ErasedList, Erasure
-from mailer.store.erasure import Erased, Fingerprints
+from mailer.store.erasure import Erased
+from mailer.store.suppressions import Fingerprints
 
 __all__ = ["Erased", "enforce", "erase"]
 

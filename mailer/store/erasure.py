@@ -1,6 +1,6 @@
 """Erasing a reader: what is known of them goes, the ledger's numbers stay. All run in the caller's transaction."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, case, delete, insert, or_, select, upd
 from mailer.core.delivery import NOT_ON_THE_WIRE
 from mailer.store.erased_list import ALLOWED, ErasedList, Erasure
 from mailer.store.parts import in_parts
+from mailer.store.suppressions import Fingerprints
 from mailer.store.tables import (
     attempts,
     confirmations,
@@ -21,9 +22,6 @@ from mailer.store.tables import (
     suppressions,
     variants,
 )
-
-Fingerprints = Callable[[str], Sequence[str]]
-"""An address's keyed hashes, one for every key in use, the newest key's last."""
 
 
 @dataclass(frozen=True, slots=True)
