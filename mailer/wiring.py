@@ -13,7 +13,7 @@ from mailer.core.cadence import Cadence, slower_than, zone_named
 from mailer.core.personal import Stationery
 from mailer.core.tokens import fingerprint
 from mailer.errors import Misuse, Refused
-from mailer.flows import erasing
+from mailer.flows import erasing, tidying
 from mailer.flows.delivering import Report, Run, drain, the_one_sender
 from mailer.flows.ingesting import Source
 from mailer.flows.noticing.posting import Desk as PostDesk
@@ -182,6 +182,11 @@ class Parts:
             report=report,
             turn=lambda: the_one_sender(database, note, tell, stop, patient=patient),
         )
+
+    async def keep_house(self, database: Database) -> None:
+        """What has had its time goes, and whom a restored backup brought back is erased again."""
+        await self.keep_erased(database)
+        await tidying.tidy(database, now=self.clock())
 
     async def post(self, database: Database) -> int:
         """`noticing.posting.post` with these parts: how many mails that are wanted went into the outbox."""

@@ -26,6 +26,7 @@ from mailer.cli import (
     send,
     serve,
     setup,
+    status,
     subscribers,
     templates,
     verify,
@@ -55,6 +56,7 @@ serve.register(app)
 preview.register(app)
 lint.register(app)
 verify.register(app)
+status.register(app)
 demo.register(app)
 
 # What typer raises for a wrong option; it has had its own copy of the class since 0.2x, so it is found by a child.

@@ -332,10 +332,14 @@ def _report_document(report: Report) -> dict[str, Any]:
 
 
 async def _beforehand(made: Parts, database: Database, *, tidy: bool = False) -> None:
-    """Before anything is planned or sent: a restored backup brings nobody back. `tidy`: what has had its time goes."""
+    """Before anything is planned or sent: a restored backup brings nobody back, and what readers wait for is composed.
+
+    `tidy`: what has had its time goes.
+    """
     if count := await made.keep_erased(database):
         who = counted(count, "reader who was erased", "readers who were erased")
         tell(f"The database is a restored one: {who} had come back, and {'is' if count == 1 else 'are'} erased again.")
+    await made.post(database)
     if tidy:
         await tidying.tidy(database, now=made.clock())
 

@@ -11,7 +11,7 @@ import typer
 from mailer.cli.messages import tell_unspoken
 from mailer.cli.output import JSON, complain, counted, say, show_json, show_table, tell, when
 from mailer.cli.session import LARGEST, parts, run
-from mailer.errors import InputError, NotFound, Refused
+from mailer.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="The readers.", rich_markup_mode=No
 
 ADDRESS = typer.Argument(metavar="ADDRESS")
 CONSENT = typer.Option("", "--consent", metavar="TEXT", help='How they consented: "asked at the desk, 3 May 2026".')
-CONFIRMED = typer.Option(False, "--confirmed", help="They have agreed already; needs --consent.")
+CONFIRMED = typer.Option(False, "--confirmed", help="They have agreed already, and are not asked; needs --consent.")
 TOPIC = typer.Option(None, "--topic", metavar="T", help="A topic, by id or name; may be given several times.")
 NAMED = 20
 """Refused rows named on the terminal; --json has more."""
@@ -44,7 +44,11 @@ def add(
     consent: str = CONSENT,
     as_json: bool = JSON,
 ) -> None:
-    """Add one reader who has agreed to it. No mail is sent."""
+    """Add one reader: with --confirmed, who has agreed to it, without a mail; else they are asked by mail to confirm.
+
+    The mail leaves with the next `mailer send`, or at once where `mailer serve` runs; at most 100 an hour
+    ([signup] operator_per_hour).
+    """
     from mailer.core.subscription import (
         Newcomer,
         clean_address,
@@ -57,6 +61,7 @@ def add(
 
     statement = _consent(confirmed, consent)
     made = parts(context)
+    _may_ask(made, confirmed)
     newcomer = Newcomer(
         email=_checked(clean_address, address, address),
         cadence=_checked(lambda text: clean_cadence(text, made.cadences()), cadence, "--cadence"),
@@ -67,13 +72,20 @@ def add(
     reader = run(
         made,
         lambda database: subscribing.add(
-            database, newcomer, now=made.clock(), statement=statement, fingerprints=made.fingerprints
+            database,
+            newcomer,
+            now=made.clock(),
+            statement=statement,
+            fingerprints=made.fingerprints,
+            pending=not confirmed,
         ),
     )
     if as_json:
         show_json(_document(reader))
-    else:
+    elif confirmed:
         say(f"Added {reader.email}: {_in_words(made, reader)}.")
+    else:
+        say(f"{reader.email} is asked to confirm: {_in_words(made, reader)}.")
     tell_unspoken(made, [reader.language])
 
 
@@ -132,15 +144,17 @@ def import_(
     consent: str = CONSENT,
     as_json: bool = JSON,
 ) -> None:
-    """Add the readers of a CSV file who have agreed to it. Refused rows are listed, the rest goes in; then exit code 1.
+    """Add the readers of a CSV file. Refused rows are listed, the rest goes in; then exit code 1.
 
-    Nobody who has unsubscribed, bounced, complained or is suppressed comes back. No mail is sent.
+    With --confirmed: they have agreed already, and no mail is sent. Else each is asked by mail to confirm, at most 100
+    an hour ([signup] operator_per_hour). Nobody who has unsubscribed, bounced, complained or is suppressed comes back.
     """
     from mailer.flows import importing
     from mailer.store import subscribers
 
     statement = _consent(confirmed, consent)
     made = parts(context)
+    _may_ask(made, confirmed)
     last = [0]
 
     def progress(report: "ImportReport") -> None:
@@ -160,6 +174,7 @@ def import_(
             statement=statement,
             fingerprints=made.fingerprints,
             progress=progress,
+            pending=not confirmed,
         ),
     )
     tell_unspoken(made, run(made, lambda database: database.read(subscribers.languages)))
@@ -174,7 +189,11 @@ def import_(
             }
         )
     else:
-        say(f"{report.added:,} added, {report.already:,} there already, {report.refused_count:,} refused.")
+        done = "added" if confirmed else "asked to confirm"
+        say(f"{report.added:,} {done}, {report.already:,} there already, {report.refused_count:,} refused.")
+        if report.added and not confirmed:
+            pace = made.settings.signup.operator_per_hour
+            say(f"Their mails leave at {pace:,} an hour, while `mailer serve` runs or `mailer send` is called.")
         for one in report.refused[:NAMED]:
             complain(f"{file}, line {one.line}: {one.text}: {one.reason}")
         if report.refused_count > NAMED:
@@ -317,20 +336,18 @@ def export(
 
 
 def _consent(confirmed: bool, consent: str) -> str:
-    """How they consented, in one line.
-
-    Until there are pages to confirm on, only people who have agreed already can come in.
-    """
-    if not confirmed:
-        raise Refused(
-            "Readers can't confirm by mail yet: the pages for it come with a later release. "
-            'If they have agreed already, say --confirmed --consent "how and when".'
-        )
-    if not consent.strip():
+    """How they consented, in one line. Whoever has to confirm first needs none: the mail asks them."""
+    if confirmed and not consent.strip():
         raise InputError('--confirmed needs --consent "how and when they agreed"; it is kept as the proof.')
-    if not consent.isprintable():
+    if not consent.isprintable() and consent:
         raise InputError(f"--consent {consent!r}: write it in one line of UTF-8 text.")
     return consent.strip()
+
+
+def _may_ask(made: "Parts", confirmed: bool) -> None:
+    """Whoever has to confirm is sent a mail with a signed link: raises Refused where none may leave."""
+    if not confirmed:
+        made.refuse_to_send()
 
 
 def _state(text: str) -> str | None:

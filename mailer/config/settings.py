@@ -129,6 +129,7 @@ class Settings(BaseSettings):
             language=site.language,
             accent=theme.accent,
             logo=theme.logo,
+            archive=self.web.archive,
         )
 
     def cadences(self) -> dict[str, Cadence]:

@@ -57,8 +57,9 @@ async def import_subscribers(
     statement: str,
     fingerprints: Callable[[str], Sequence[str]],
     progress: Callable[[ImportReport], None],
+    pending: bool = False,
 ) -> ImportReport:
-    """Take in the confirmed readers of a file; `statement` says how they consented.
+    """Take in the readers of a file; `statement` says how they consented. `pending`: they have to confirm by mail.
 
     Whoever has left, bounced, complained or is suppressed stays out. Killed and run again it ends in the same state.
     `topics`: id to name. `default_cadence`: of rows without one. `fingerprints`: an address's keyed hashes, one for
@@ -74,10 +75,11 @@ async def import_subscribers(
             subscribers.take_in,
             tuple(rows.newcomers),
             now=now,
-            event="imported",
+            event="invited" if pending else "imported",
             route="import",
             statement=statement,
             fingerprints=fingerprints,
+            pending=pending,
         )
         rows.settle(taken)
         progress(report)

@@ -1,11 +1,13 @@
 """Forms that were sent in, counted, and whether confirmations are being held."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from mailer.core.signup import ALREADY_EVERY, MAILED, Counts, Outcome, SignupOptions
+from mailer.store import notices
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import meta, signup_attempts
 
@@ -53,6 +55,42 @@ def counts(
         burst=count(options.burst_within, told),
         holding=held_since(connection) is not None,
         told_already=bool(count(ALREADY_EVERY, [Outcome.ALREADY.value], to_it)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the form is used. `held_since`: confirmations are held since then, or None; `held`: so many.
+
+    `waiting`: confirmations of operators' lists that wait for their turn. `day`: forms of the last 24 hours by what
+    came of them. `networks`, `domains`: where most of the last hour came from and went to, with how many.
+    """
+
+    held_since: datetime | None
+    held: int
+    waiting: int
+    day: Mapping[str, int]
+    networks: Sequence[tuple[str, int]]
+    domains: Sequence[tuple[str, int]]
+
+
+def standing(connection: Connection, now: datetime) -> Standing:
+    """How the form is used now."""
+    table = signup_attempts
+    by_outcome = select(table.c.outcome, func.count()).where(table.c.at > now - _DAY).group_by(table.c.outcome)
+
+    def most(column: ColumnElement[str]) -> list[tuple[str, int]]:
+        count = func.count()
+        asked = select(column, count).where(table.c.at > now - _HOUR).group_by(column).order_by(count.desc(), column)
+        return [(row[0], row[1]) for row in connection.execute(asked.limit(3))]
+
+    return Standing(
+        held_since=held_since(connection),
+        held=notices.held(connection),
+        waiting=notices.waiting_count(connection),
+        day={row[0]: row[1] for row in connection.execute(by_outcome)},
+        networks=most(table.c.network),
+        domains=most(table.c.domain),
     )
 
 

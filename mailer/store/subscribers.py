@@ -177,6 +177,13 @@ def languages(connection: Connection) -> frozenset[str]:
     return frozenset(rows) - {""}
 
 
+def by_state(connection: Connection) -> dict[str, int]:
+    """How many readers are in each state, those that anybody is in."""
+    rows = connection.execute(select(subscribers.c.state, func.count()).group_by(subscribers.c.state)).all()
+    found = {row[0]: row[1] for row in rows}
+    return {state.value: found[state] for state in State if state in found}
+
+
 def page(
     connection: Connection, *, state: str | None = None, cadence: str | None = None, after: int = 0, limit: int = 1000
 ) -> list[Subscriber]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from mailer.store.tables import suppressions
 
@@ -31,11 +31,6 @@ def add(connection: Connection, email: str, fingerprints: Fingerprints, *, reaso
     connection.execute(
         insert(suppressions).values(email=email, fingerprint=fingerprints(email)[-1], reason=reason, at=now)
     )
-
-
-def lift(connection: Connection, email: str, fingerprints: Fingerprints) -> int:
-    """Take an address off the list. Returns how many rows it had."""
-    return connection.execute(delete(suppressions).where(_is(email, fingerprints))).rowcount
 
 
 def _is(email: str, fingerprints: Fingerprints) -> ColumnElement[bool]:

@@ -18,6 +18,8 @@ from mailer.wiring import Parts
 
 LOOK = 1.0
 """Seconds between two looks for mail that readers wait for, where nothing wakes us."""
+TIDY = 3600.0
+"""Seconds between two rounds of housekeeping."""
 LOOK_ROUND = 30.0
 """Seconds between two looks for anything else: retries, and editions that nobody has sent to the end."""
 PAUSE, LONGEST_PAUSE = 5.0, 300.0
@@ -61,6 +63,7 @@ class Postroom:
         self._wanted = asyncio.Event()  # a mail is wanted
         self._posted = asyncio.Event()  # a mail is in the outbox
         self._looked_round = float("-inf")
+        self._tidied = float("-inf")
         self._composing = Trouble("Mails are composed again.")
         self._sending = Trouble("Mail leaves again.")
 
@@ -94,6 +97,9 @@ class Postroom:
             await _within(trouble.pause or LOOK, self._stop if trouble.pause else woken)
 
     async def _compose(self) -> None:
+        if monotonic() - self._tidied >= TIDY:
+            await self._parts.keep_house(self._database)
+            self._tidied = monotonic()
         if await self._parts.post(self._database):
             self._posted.set()
         self._composing.ended()

@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from mailer import telemetry
+from mailer.core.error_page import ErrorPage
 from mailer.errors import InputError
 from mailer.store.database import Database
 from mailer.web.app import make_app
@@ -37,7 +38,17 @@ def serve_pages(parts: Parts, *, host: str, port: int, ready: Callable[[str], No
     """
     with parts.open_database() as database, _listening(host, port) as listener:
         telemetry.configure()
+        warm_up(parts)
         uvloop.run(_serve(parts, database, listener, ready))
+
+
+def warm_up(parts: Parts) -> None:
+    """Read and try out the templates now: a broken theme is said before anybody visits, and the first one isn't slow.
+
+    Raises TemplateError.
+    """
+    pages, language = parts.pages(), parts.composer().speak("")
+    pages.render(ErrorPage(404), language)
 
 
 async def _serve(parts: Parts, database: Database, listener: socket.socket, ready: Callable[[str], None]) -> None:

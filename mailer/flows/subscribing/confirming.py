@@ -11,8 +11,9 @@ from mailer.core.signup import Outcome, SignupOptions, is_barred
 from mailer.core.subscription import Newcomer, State, Subscriber
 from mailer.core.tokens import Wish
 from mailer.flows.subscribing.joining import Form, take
-from mailer.store import confirmations, editions, notices, subscribers, suppressions
+from mailer.store import confirmations, editions, erasure, notices, subscribers, suppressions
 from mailer.store.database import Database
+from mailer.store.erased_list import ErasedList
 from mailer.store.suppressions import Fingerprints
 
 
@@ -46,7 +47,7 @@ async def confirm(
 
     `domain`: of our address, for the Message-ID of the mail that asked.
     """
-    return await database.write(_confirm, wish, kind, now, about, options, domain, fingerprints)
+    return await database.write(_confirm, wish, kind, now, about, options, domain, fingerprints, database.erased_list)
 
 
 async def send_again(
@@ -80,6 +81,7 @@ def _confirm(
     options: SignupOptions,
     domain: str,
     fingerprints: Fingerprints,
+    erased_list: ErasedList,
 ) -> Pressed:
     pressed = _look_up(connection, wish, kind, now, options.link_days)
     if pressed.standing is not Standing.ASK or pressed.wish is None or pressed.reader is None:
@@ -91,7 +93,7 @@ def _confirm(
     if is_barred(reason, since, now):
         return Pressed(Standing.STALE, pressed.wish, pressed.reader)
     if reason:
-        suppressions.lift(connection, pressed.reader.email, fingerprints)
+        erasure.lift(connection, pressed.reader.email, now=now, fingerprints=fingerprints, erased_list=erased_list)
     return _join(connection, pressed.wish, pressed.reader, now, about, mail, welcome=options.welcome)
 
 
