@@ -44,8 +44,8 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)  # of others what is wrong, not what they do: httpx tells every address it asks
+    logging.getLogger("mailer").setLevel(logging.INFO)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

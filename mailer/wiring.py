@@ -13,6 +13,7 @@ from mailer.core.cadence import Cadence, slower_than, zone_named
 from mailer.core.personal import Stationery
 from mailer.core.tokens import fingerprint
 from mailer.errors import Misuse, Refused
+from mailer.flows import erasing
 from mailer.flows.delivering import Report, Run, drain, the_one_sender
 from mailer.flows.ingesting import Source
 from mailer.flows.noticing.posting import Desk as PostDesk
@@ -129,6 +130,13 @@ class Parts:
     def fingerprint(self, email: str) -> str:
         """An address's keyed hash under the newest key."""
         return fingerprint(email, self.keys()[-1])
+
+    async def keep_erased(self, database: Database) -> int:
+        """`erasing.enforce` with these parts: how many readers a restored backup had brought back."""
+        keys = self.settings.signing_keys()
+        return await erasing.enforce(
+            database, now=self.clock(), fingerprints=lambda email: tuple(fingerprint(email, key) for key in keys)
+        )
 
     async def plan(self, database: Database, cadence: Cadence) -> Planned:
         """`planning.plan` with these parts."""

@@ -3,13 +3,15 @@
 from datetime import UTC, date, datetime
 
 from mailer.core.cadence import Cadence, CadenceOptions
+from mailer.core.edition_archive import ArchivePage
+from mailer.core.edition_page import EditionPage, NoEdition
 from mailer.core.error_page import ErrorPage
 from mailer.core.leaving_page import UnsubscribePage
 from mailer.core.preference_page import PreferencePage
 from mailer.core.reader_page import AddressPage, ConfirmPage, ErasePage, InsteadPage, NeverPage
 from mailer.core.signup_page import SignupDone, SignupPage
 from mailer.templating.pages import Page
-from tests.mail.samples import TOPICS
+from tests.mail.samples import DRAFTS, INTRO, RELATED, TOPICS, articles
 
 ADDRESS = "ada@site.example"
 FIRST = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
@@ -38,6 +40,20 @@ def signup(**changes: object) -> SignupPage:
 
 def in_frame(**changes: object) -> SignupPage:
     return signup(frame=True, action="/embed", site_timezone="", **changes)
+
+
+def edition(**changes: object) -> EditionPage:
+    given = {
+        "cadence": "weekly",
+        "period": "2026-W48",
+        "number": 0,
+        "covers": (date(2026, 11, 16), date(2026, 11, 22)),
+        "day": date(2026, 11, 23),
+        "made": datetime(2026, 11, 23, 7, 0, 30, tzinfo=UTC),
+        "articles": articles(*DRAFTS),
+        "topics": TOPICS,
+    }
+    return EditionPage(**given | changes)
 
 
 def preferences(**changes: object) -> PreferencePage:
@@ -140,5 +156,26 @@ PAGES: dict[str, Page] = {
         for state in ("ask", "done", "expired", "stale", "wrong")
     },
     "error 429 in a frame": ErrorPage(429, frame=True),
+    "edition": edition(),
+    "edition, everything": edition(
+        intro=INTRO,
+        related=RELATED,
+        more=8,
+        archived=True,
+        older="/editions/weekly/2026-W47/0",
+        newer="/editions/weekly/2026-W49/0",
+    ),
+    "edition, one article": edition(articles=articles(DRAFTS[-1]), cadence="weekend_news", offered=False),
+    "edition, missing": NoEdition(),
+    "archive": ArchivePage(
+        editions=(
+            edition(),
+            edition(cadence="daily", articles=articles(*DRAFTS[3:]), covers=(date(2026, 11, 20), date(2026, 11, 20))),
+            edition(cadence="monthly", articles=articles(DRAFTS[4]), covers=(date(2026, 10, 1), date(2026, 10, 31))),
+        ),
+        number=2,
+        last=3,
+    ),
+    "archive, empty": ArchivePage(editions=()),
     **{f"error {status}": ErrorPage(status) for status in (400, 404, 405, 413, 429, 500, 503)},
 }

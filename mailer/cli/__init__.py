@@ -22,6 +22,7 @@ from mailer.cli import (
     lint,
     messages,
     preview,
+    reader_records,
     send,
     serve,
     setup,
@@ -43,6 +44,7 @@ setup.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(articles.app, name="articles")
+reader_records.register(subscribers.app)
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(editions.app, name="editions")
 app.add_typer(keys.app, name="keys")

@@ -18,7 +18,7 @@ from mailer.core.delivery import DeliveryState, EditionState
 from mailer.core.selection import Arrangement
 from mailer.core.subscription import clean_address
 from mailer.errors import Misuse, RelayDown
-from mailer.flows import planning, releasing
+from mailer.flows import planning, releasing, tidying
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
 from mailer.store import editions, stats
@@ -66,6 +66,7 @@ def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) ->
 
     async def work(database: Database, stop: asyncio.Event) -> tuple[int | None, Report]:
         report = Report()
+        await _beforehand(made, database)
         queued = await planning.queue_test_copy(
             database,
             chosen,
@@ -100,6 +101,7 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
     report = Report()
 
     async def work(database: Database, stop: asyncio.Event) -> _Outcome:
+        await _beforehand(made, database, tidy=not cadence)
         planned = [await made.plan(database, one) for one in chosen]
         edition = planned[0].edition if cadence else None
         if edition is not None or not cadence:
@@ -155,6 +157,7 @@ def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
         return cadences[name].next_due(made.clock()) if name in cadences else None
 
     async def work(database: Database, stop: asyncio.Event) -> tuple[Edition, dict[str, int], bool]:
+        await _beforehand(made, database)
         edition, released = await releasing.release(
             database, edition_id, now=made.clock(), max_age=made.settings.delivery.max_age, next_due=next_due
         )
@@ -326,6 +329,15 @@ def _report_document(report: Report) -> dict[str, Any]:
         "stopped": report.stopped,
         "relay_down": report.down or None,
     }
+
+
+async def _beforehand(made: Parts, database: Database, *, tidy: bool = False) -> None:
+    """Before anything is planned or sent: a restored backup brings nobody back. `tidy`: what has had its time goes."""
+    if count := await made.keep_erased(database):
+        who = counted(count, "reader who was erased", "readers who were erased")
+        tell(f"The database is a restored one: {who} had come back, and {'is' if count == 1 else 'are'} erased again.")
+    if tidy:
+        await tidying.tidy(database, now=made.clock())
 
 
 def _run(made: Parts, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -58,6 +58,12 @@ def shortened(address: str) -> str:
     return "" if found is None else str(ip_network((found, _KEPT[found.version]), strict=False).network_address)
 
 
+def kept_network(address: str) -> str:
+    """The same as a network, with its '/', which tells it from an address; '' where it is neither."""
+    found = _parsed(address)
+    return "" if found is None else str(ip_network((found, _KEPT[found.version]), strict=False))
+
+
 def _parsed(text: str) -> Address | None:
     """The address, an IPv4 one that was mapped into IPv6 as itself (RFC 4291 §2.5.5.2), without a zone."""
     try:

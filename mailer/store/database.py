@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from mailer.errors import StoreError
 from mailer.store import schema
+from mailer.store.erased_list import ErasedList
 from mailer.store.turnstile import SenderLock, Turnstile
 from mailer.store.writer import Writer, in_words
 
@@ -37,6 +38,7 @@ class Database:
             raise StoreError(f"There is no database at {path}. Run `mailer upgrade` to make one.")
         self._turnstile = Turnstile(beside(path, "turnstile"))
         self.sender_lock = SenderLock(beside(path, "sender"))
+        self.erased_list = ErasedList(beside(path, "erased"))
         self._reads = make_engine(self._url, begin="BEGIN")
         self._writes = make_engine(self._url, begin="BEGIN IMMEDIATE")
         try:

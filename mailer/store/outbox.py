@@ -59,6 +59,10 @@ _WANTED = or_(
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
 
+ERASED = "(erased)"
+"""Stands where a reader's address was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lapsed:
     """A delivery that nothing will try again by itself: too old, or doubted for too long."""
@@ -73,7 +77,7 @@ def lapsed(connection: Connection, ids: Sequence[int], state: DeliveryState) -> 
     if not ids:
         return []
     rows = connection.execute(
-        select(deliveries.c.id, func.coalesce(deliveries.c.address, subscribers.c.email))
+        select(deliveries.c.id, func.coalesce(deliveries.c.address, subscribers.c.email, ERASED))
         .select_from(deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id))
         .where(deliveries.c.id.in_(ids))
         .order_by(deliveries.c.id)
@@ -262,18 +266,33 @@ def _settle_other(connection: Connection, epoch: int, item: Result, now: datetim
         values["attempts"] = deliveries.c.attempts + 1
     elif verdict.state is DeliveryState.DEFERRED:
         values["waits"] = deliveries.c.waits + 1
-    taken = connection.execute(
+    settled = connection.execute(
         update(deliveries)
         .where(deliveries.c.id == item.delivery.id, deliveries.c.state == "sending", deliveries.c.epoch == epoch)
         .values(**values)
-    ).rowcount
-    if taken and item.answer is not None:
-        _note_attempt(connection, item, item.answer, now)
-    if taken and verdict.hard_bounce and item.delivery.subscriber:
+        .returning(deliveries.c.subscriber_id, deliveries.c.address)
+    ).first()
+    if settled is None:
+        return
+    erased = settled == (None, None)
+    if item.answer is not None:
+        _note_attempt(connection, item, item.answer, now, erased=erased)
+    if erased:
+        _end_erased(connection, item.delivery.id, now)
+    elif verdict.hard_bounce and item.delivery.subscriber:
         _bounce(connection, item, now)
 
 
-def _note_attempt(connection: Connection, item: Result, answer: Answer, now: datetime) -> None:
+def _end_erased(connection: Connection, delivery_id: int, now: datetime) -> None:
+    """Its reader was erased while it was on the wire: it is not tried again. A doubt stays one, and is held."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(["pending", "deferred"]))
+        .values(state="skipped", reason="erased", next_at=None, settled_at=now)
+    )
+
+
+def _note_attempt(connection: Connection, item: Result, answer: Answer, now: datetime, *, erased: bool) -> None:
     reply = answer.reply
     connection.execute(
         insert(attempts).values(
@@ -282,7 +301,8 @@ def _note_attempt(connection: Connection, item: Result, answer: Answer, now: dat
             stage=answer.stage,
             code=reply.code if reply else 0,
             enhanced=reply.enhanced if reply else "",
-            text=(reply.text if reply else answer.trouble)[:500],
+            # What a relay says often names the address.
+            text="" if erased else (reply.text if reply else answer.trouble)[:500],
             outcome=item.verdict.reason,
         )
     )

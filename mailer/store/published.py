@@ -1,5 +1,6 @@
 """The editions that are out, as far as anybody may see them: nothing of who reads them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,10 +74,8 @@ def latest(connection: Connection, language: str, *, limit: int, offset: int = 0
         .offset(offset)
     )
     ids = [row.id for row in connection.execute(asked)]
-    found: dict[int, list[Published]] = {}
-    for row in connection.execute(_variants().where(editions.c.id.in_(ids))):
-        found.setdefault(row.edition, []).append(_published(row))
-    return [_fullest(found[edition], language) for edition in ids if edition in found]
+    found = _fullest(connection, ids, language)
+    return [found[edition] for edition in ids]
 
 
 def count(connection: Connection) -> int:
@@ -100,10 +99,7 @@ def _beside(connection: Connection, here: Published, *, newer: bool) -> Publishe
         .limit(1)
     )
     found = connection.execute(asked).first()
-    if found is None:
-        return None
-    rows = connection.execute(_variants().where(editions.c.id == found.id))
-    return _fullest([_published(row) for row in rows], here.language)
+    return None if found is None else _fullest(connection, [found.id], here.language)[found.id]
 
 
 def latest_public(connection: Connection, cadence: str, language: str) -> str | None:
@@ -122,12 +118,31 @@ def latest_public(connection: Connection, cadence: str, language: str) -> str | 
     return None if found is None else edition_path(cadence, found.period, found.number)
 
 
-def _fullest(found: list[Published], language: str) -> Published:
-    """Which variant stands for its edition: of those in this language, else of all, the first of the most articles.
+def _fullest(connection: Connection, edition_ids: Sequence[int], language: str) -> dict[int, Published]:
+    """By edition, the variant that stands for it: in this language if there is one, with the most articles, the first.
 
     How many readers each has is not asked: it would take long, and the public would learn of it.
     """
-    return min(found, key=lambda one: (one.language != language, -len(one.articles), one.number))
+    ranked = (
+        select(
+            variants.c.id,
+            func.row_number()
+            .over(
+                partition_by=variants.c.edition_id,
+                order_by=(
+                    variants.c.language != language,
+                    (func.json_array_length(variants.c.articles) + variants.c.more).desc(),
+                    # In the order of their numbers; those stand behind the mail in the row, and are slow to reach.
+                    variants.c.id,
+                ),
+            )
+            .label("place"),
+        )
+        .where(variants.c.edition_id.in_(edition_ids))
+        .subquery()
+    )
+    asked = _variants().join(ranked, ranked.c.id == variants.c.id).where(ranked.c.place == 1)
+    return {row.edition: _published(row) for row in connection.execute(asked)}
 
 
 def _variants() -> Select[Any]:

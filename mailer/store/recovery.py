@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, select, text, true, update
+from sqlalchemy import Connection, and_, func, or_, select, text, true, update
 
 from mailer.core.delivery import DeliveryState
-from mailer.store.outbox import Lapsed, expired, lapsed
+from mailer.store.outbox import ERASED, Lapsed, expired, lapsed
 from mailer.store.tables import deliveries, meta, subscribers
 
 # SQLite uses a small index only where its own condition stands in the text, word for word: without it these
 # statements, one of them before each claim, would read every settled row.
 _HELD = "state IN ('claimed', 'sending')"
 _LATER = "state IN ('deferred', 'in_doubt')"
+# Whose reader was erased is never tried again.
+_NAMED = or_(deliveries.c.subscriber_id.is_not(None), deliveries.c.address.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ def begin_epoch(connection: Connection, doubt: timedelta) -> tuple[int, list[Dou
     epoch = int(connection.execute(select(meta.c.value).where(meta.c.key == "epoch")).scalar_one())
     connection.execute(text(f"UPDATE deliveries SET state = 'pending' WHERE {_HELD} AND state = 'claimed'"))  # noqa: S608  # a constant
     lost = connection.execute(
-        select(deliveries.c.id, func.coalesce(deliveries.c.address, subscribers.c.email), deliveries.c.permit_at)
+        select(
+            deliveries.c.id, func.coalesce(deliveries.c.address, subscribers.c.email, ERASED), deliveries.c.permit_at
+        )
         .outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
         .where(text(f"deliveries.{_HELD} AND deliveries.state = 'sending'"))
     ).all()
@@ -60,7 +64,7 @@ def ripen(
     due = and_(deliveries.c.next_at <= now, ours)
     # One more copy, never two: a second doubt is held.
     doubted = text(f"deliveries.{_LATER} AND deliveries.state = 'in_doubt'")
-    once = (doubted, due, deliveries.c.doubts < 2)  # noqa: PLR2004
+    once = (doubted, due, deliveries.c.doubts < 2, _NAMED)  # noqa: PLR2004
     if not hold:
         connection.execute(update(deliveries).where(*once).values(state="pending", next_at=None))
     settled = update(deliveries).where(doubted, due).values(state="in_doubt_held", next_at=None, settled_at=now)

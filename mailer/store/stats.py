@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, func, select, text
 
 from mailer.core.delivery import GIVEN, UNFINISHED, Claimed, DeliveryState
+from mailer.store.outbox import ERASED
 from mailer.store.tables import deliveries, editions, subscribers, variants
 
 # Word for word the conditions of the small indexes: SQLite compares the text.
@@ -72,7 +73,7 @@ def missed(connection: Connection, edition_id: int, limit: int) -> list[Missed]:
     """Readers of an edition who have not got it, with the last words of the relay."""
     rows = connection.execute(
         text(
-            "SELECT coalesce(d.address, s.email) AS address, d.state, d.reason, d.next_at, "
+            f"SELECT coalesce(d.address, s.email, '{ERASED}') AS address, d.state, d.reason, d.next_at, "
             "(SELECT trim(CASE WHEN a.code THEN a.code ELSE '' END || ' ' || a.enhanced || ' ' || a.text) "
             " FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.id DESC LIMIT 1) AS said "
             "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "

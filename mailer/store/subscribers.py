@@ -197,11 +197,13 @@ def change(
     about: Circumstances,
     event: str,
     detail: str,
+    statement: str = "",
     **values: Any,
 ) -> None:
-    """Write columns of one reader, and what happened into their consent record."""
-    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**values))
-    record(connection, subscriber_id, now=now, about=about, event=event, detail=detail)
+    """Write columns of one reader, and what happened into their consent record. `statement`: an operator's word."""
+    if values:
+        connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**values))
+    record(connection, subscriber_id, now=now, about=about, event=event, detail=detail, statement=statement)
 
 
 def record(
@@ -213,8 +215,12 @@ def record(
     event: str,
     detail: str = "",
     message_id: str = "",
+    statement: str = "",
 ) -> None:
-    """Write into a reader's consent record. `message_id`: of the mail whose link was pressed."""
+    """Write into a reader's consent record.
+
+    `message_id`: of the mail whose link was pressed. `statement`: an operator's word.
+    """
     version = about.text_version
     if (
         version
@@ -227,6 +233,7 @@ def record(
             at=now,
             event=event,
             route=about.route,
+            statement=statement,
             detail=detail,
             source=about.source,
             text_version=version,

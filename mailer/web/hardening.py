@@ -104,24 +104,22 @@ class Client:
 class Body:
     """Reads the body before anything else happens: not too much of it, and not for too long."""
 
-    def __init__(self, app: ASGIApp, *, largest: int = LARGEST_BODY, seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.largest = largest
-        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(BODY_SECONDS):
                 body, whole = await self._read(scope, receive)
         except TimeoutError:
             await error_answer(Request(scope), 408, {"Connection": "close"})(scope, receive, send)
             return
         if body is None:  # the visitor has gone
             return
-        if len(body) > self.largest:
+        if len(body) > LARGEST_BODY:
             close = {} if whole else {"Connection": "close"}
             await error_answer(Request(scope), 413, close)(scope, receive, send)
             return
@@ -141,7 +139,7 @@ class Body:
         announced = Headers(scope=scope).get("content-length", "")
         # Python refuses to read a number of thousands of digits.
         if announced.isdecimal() and int(announced[:20]) > READ_ON:
-            return bytes(self.largest + 1), False
+            return bytes(LARGEST_BODY + 1), False
         kept, read, more = bytearray(), 0, True
         while more and read <= READ_ON:
             message = await receive()
@@ -149,7 +147,7 @@ class Body:
                 return None, False
             part = message.get("body", b"")
             read += len(part)
-            kept += part[: self.largest + 1 - len(kept)]
+            kept += part[: LARGEST_BODY + 1 - len(kept)]
             more = message.get("more_body", False)
         return bytes(kept), not more
 

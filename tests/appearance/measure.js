@@ -117,13 +117,15 @@
   if (titles.length !== 1) complain(`it has ${titles.length} visible h1`);
 
   // A block whose first strong letter runs from right to left starts at its cell's right edge; what stands in one table
-  // with a headline goes along with the headline.
+  // with a headline goes along with the headline, and so does what is said of an article in a page's list.
   const frame = whole ? document.documentElement : document.querySelector("[role=article]");
   if (!frame) complain("it has no frame with role=article");
   else if ((getComputedStyle(frame).direction === "rtl") !== rtl) complain(`its frame runs ${getComputedStyle(frame).direction}`);
   const strong = /\p{L}/u;
   for (const block of document.querySelectorAll("h1,h2,h3,p,li")) {
-    const headline = block.closest("table")?.querySelector(":scope > * > tr > td > h2, :scope > * > tr > td > h3");
+    const headline =
+      block.closest("table")?.querySelector(":scope > * > tr > td > h2, :scope > * > tr > td > h3") ??
+      (block.matches("li > .hint") ? block.parentElement.querySelector(":scope > h2") : null);
     const first = (headline ?? block).textContent.match(strong);
     const rects = rectsOf(block);
     if (!first || !rects.length || !rightToLeft.test(first[0])) continue;

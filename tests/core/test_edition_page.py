@@ -12,7 +12,8 @@ from mailer.core.edition_archive import IN_FEED, ArchivePage, atom_feed, lay_out
 from mailer.core.edition_page import MOST_SHOWN, EditionPage, days_covered, edition_path, lay_out_edition
 from mailer.core.feed import read_feed
 from mailer.core.words import ENGLISH
-from tests.mail.samples import DRAFTS, INTRO, RELATED, SITE, TOPICS, articles
+from tests.mail.samples import DRAFTS, INTRO, RELATED, SITE, articles
+from tests.page_samples import edition as sample
 from tests.stories import cadence
 
 MADE = datetime(2026, 11, 23, 7, 0, 30, tzinfo=UTC)
@@ -20,17 +21,7 @@ HOSTILE = '</title><script>alert(1)</script>" onload="x" &amp; ]]> \x00\x0b\x1f\
 
 
 def edition(*drafts: Draft, **changes: object) -> EditionPage:
-    given = {
-        "cadence": "weekly",
-        "period": "2026-W48",
-        "number": 0,
-        "covers": (date(2026, 11, 16), date(2026, 11, 22)),
-        "day": date(2026, 11, 23),
-        "made": MADE,
-        "articles": articles(*(drafts or DRAFTS)),
-        "topics": TOPICS,
-    }
-    return EditionPage(**(given | changes))
+    return sample(**{"articles": articles(*(drafts or DRAFTS))} | changes)
 
 
 def laid_out(page: EditionPage):

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from mailer.config import Settings
 from mailer.core.article import Picture
 from mailer.core.delivery import EditionState
+from mailer.core.edition_page import MOST_SHOWN
 from mailer.core.feed import read_feed
 from mailer.store import articles as article_store
 from mailer.store.tables import articles as article_rows
@@ -326,3 +327,13 @@ async def test_who_has_the_feed_already_is_told_so(out, visit):
         assert (again.content == b"") == (status == 304)
     await out.write(lambda c: article_store.hide(c, 1))
     assert (await visit("GET", FEED, headers={"if-none-match": tag})).status_code == 200
+
+
+async def test_the_largest_page_there_is_can_be_made(database, visit):
+    long = {"title": "A headline of many words & more <b>" * 5, "topics": ["lungs"], "published": MONDAY - DAY}
+    await publish(database, *[f"a{number}" for number in range(MOST_SHOWN + 5)], **long)
+    await join(database, "ann")
+    await make_edition(database)
+    text = (await visit("GET", FIRST)).text
+    assert text.count("<h2>") == MOST_SHOWN
+    assert "and 5 more on the site" in text

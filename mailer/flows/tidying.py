@@ -1,0 +1,36 @@
+"""What is kept no longer than it is needed: whole IPs in consent records, sign-ups that were counted."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailer.core.network import kept_network
+from mailer.store import consent
+from mailer.store.database import Database
+
+IP_KEPT = timedelta(days=90)
+"""How long a consent record has the whole IP (standards: 'IPs shortened after 90 days')."""
+ATTEMPTS_KEPT = timedelta(days=31)
+"""How long a sign-up is counted: the longest limit looks back 30 days."""
+BATCH = 1_000
+"""Rows in one transaction, so that nobody waits for the turnstile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """How many IPs were shortened, and how many counted sign-ups went."""
+
+    shortened: int = 0
+    forgotten: int = 0
+
+
+async def tidy(database: Database, *, now: datetime) -> Tidied:
+    """Shorten and forget what has had its time. Where nothing has, it is one small read."""
+    until, before = now - IP_KEPT, now - ATTEMPTS_KEPT
+    if not await database.read(consent.is_due, whole_until=until, counted_until=before):
+        return Tidied()
+    shortened = forgotten = 0
+    while count := await database.write(consent.shorten, until, kept_network, BATCH):
+        shortened += count
+    while count := await database.write(consent.forget_attempts, before, BATCH):
+        forgotten += count
+    return Tidied(shortened, forgotten)
