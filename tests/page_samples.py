@@ -104,6 +104,7 @@ PAGES: dict[str, Page] = {
     "signup, pace of six": signup(email=ADDRESS, cadences=SIX, cadence="", errors={"cadence": "pace"}),
     "signup, topics": signup(email=ADDRESS, errors={"topics": "topics", "timezone": "timezone"}),
     "signup, stale": signup(email=ADDRESS, errors={"form": "stale"}),
+    "signup, again": signup(email=ADDRESS, errors={"form": "again"}),
     "signup, server": signup(email=ADDRESS, errors={"form": "server"}),
     "signup in a frame": in_frame(privacy_url="https://site.example/privacy"),
     "signup in a frame, format": in_frame(email="ada@site", errors={"email": "format"}),

@@ -111,6 +111,7 @@ def test_up_to_five_paces_are_ticked_and_more_are_a_list(offered, radios):
         ({"cadence": "pace", "email": "empty"}, "email", "Enter your email address"),
         ({"cadence": "pace"}, "cadence", "Choose how often you would like updates"),
         ({"form": "stale"}, "form", "This form was open over a day. Press Subscribe again."),
+        ({"form": "again"}, "form", "Not sent yet. Press Subscribe once more."),
         ({"form": "server"}, "form", "We could not save this. Try again in a minute."),
         ({"form": "stale", "cadence": "pace"}, "cadence", "Choose how often you would like updates"),
     ],
