@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
+from mailer.core.confirmation import Standing
+from mailer.core.consent import Circumstances
 from mailer.core.delivery import UNFINISHED, DeliveryState, judge
+from mailer.core.signup import Outcome, SignupOptions
 from mailer.core.subscription import Newcomer
-from mailer.core.tokens import fingerprint
+from mailer.core.tokens import Wish, fingerprint
 from mailer.errors import Refused, StoreError
 from mailer.flows import checking, erasing, importing, subscribing
 from mailer.flows.erasing import Erased
 from mailer.flows.planning import queue_test_copy
+from mailer.flows.subscribing.joining import Form
 from mailer.store import erasure, outbox, recovery, stats
 from mailer.store.database import Database
 from mailer.store.erased_list import ErasedList, Erasure
@@ -451,6 +455,36 @@ async def test_what_was_there_of_reasons_comes_back_with_them(database_path):
         assert [(row.fingerprint, row.reason) for row in await ask(database, select(suppressions))] == [
             (mark, "complained")
         ]
+
+
+async def test_whoever_signs_up_again_after_an_erasure_is_a_reader_and_stays_one(database, database_path):
+    await join(database, "ann")
+    await erase(database)
+    back = LATER_ON + DAY
+    form = Form(Newcomer(ANN, "daily"), Circumstances("page"), "192.0.2.7")
+    options = SignupOptions()
+    outcome = await subscribing.ask_to_join(database, form, now=back, options=options, fingerprints=fingerprints)
+    assert outcome == Outcome.CONFIRM
+    assert await enforce(database, now=back) == 0
+    (wish,) = await ask(database, select(confirmations))
+    pressed = await subscribing.confirm(
+        database,
+        Wish(wish.id, wish.generation, int(back.timestamp())),
+        "join",
+        now=back,
+        about=Circumstances("link"),
+        options=options,
+        domain="site.example",
+        fingerprints=fingerprints,
+    )
+    assert pressed.standing == Standing.DONE
+
+    for _ in range(2):
+        assert await enforce(database, now=back + DAY) == 0
+
+    (reader,) = await ask(database, select(subscribers))
+    assert (reader.email, reader.state, reader.cadence) == (ANN, "active", "daily")
+    assert reader.id == 2  # the number of the erased one speaks for nobody
 
 
 async def test_who_came_back_and_bounces_is_suppressed_for_that(database, clock):
