@@ -315,15 +315,14 @@ def _bounce(connection: Connection, item: Result, now: datetime) -> None:
         .where(subscribers.c.id == item.delivery.subscriber, subscribers.c.state == "active")
         .values(state="bounced")
     )
-    known = select(suppressions.c.id).where(
-        or_(suppressions.c.email == item.delivery.address, suppressions.c.fingerprint == item.fingerprint)
-    )
-    if connection.execute(known).first() is None:
-        connection.execute(
-            insert(suppressions).values(
-                email=item.delivery.address, fingerprint=item.fingerprint, reason="bounced", at=now
-            )
-        )
+    known = or_(suppressions.c.email == item.delivery.address, suppressions.c.fingerprint == item.fingerprint)
+    bounced = {"email": item.delivery.address, "reason": "bounced", "at": now}
+    if connection.execute(select(suppressions.c.id).where(known)).first() is None:
+        connection.execute(insert(suppressions).values(fingerprint=item.fingerprint, **bounced))
+    else:
+        # Erased once and back by themselves: what keeps lists out must not let a dead address in by the form.
+        erased = (suppressions.c.fingerprint == item.fingerprint, suppressions.c.reason == "erased")
+        connection.execute(update(suppressions).where(*erased).values(**bounced))
 
 
 def fail_render(connection: Connection, epoch: int, delivery_id: int, reason: str, now: datetime) -> None:

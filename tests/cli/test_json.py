@@ -32,6 +32,9 @@ WELL = {
     "subscribers show": ("subscribers", "show", "ann@example.com"),
     "subscribers remove": ("subscribers", "remove", "ann@example.com"),
     "subscribers export": ("subscribers", "export", "out.csv"),
+    "subscribers consent": ("subscribers", "consent", "ann@example.com"),
+    "subscribers allow": ("subscribers", "allow", "bob@example.com", "--consent", "x"),
+    "subscribers erase": ("subscribers", "erase", "ann@example.com", "--yes"),
     "send": ("send", "--cadence", "weekly", "--now", MONDAY),
     "preview": ("preview", "--cadence", "weekly", "--now", MONDAY),
     "lint": ("lint", "--cadence", "weekly", "--now", MONDAY),
@@ -41,6 +44,8 @@ WELL = {
     "editions skip": ("editions", "skip", "2"),
     "editions draft": ("editions", "draft", "--cadence", "weekly", "--intro", "Hello", "--now", MONDAY),
     "verify": ("verify",),
+    "keys list": ("keys", "list"),
+    "keys rotate": ("keys", "rotate"),
     "templates list": ("templates", "list"),
     "templates eject": ("templates", "eject", "goodbye"),
     "templates check": ("templates", "check"),
@@ -65,6 +70,9 @@ WRONG = {
     "subscribers show": ("subscribers", "show", "no@example.com"),
     "subscribers remove": ("subscribers", "remove", "no@example.com"),
     "subscribers export": ("subscribers", "export", "."),
+    "subscribers consent": ("subscribers", "consent", "no@example.com"),
+    "subscribers allow": ("subscribers", "allow", "ann@example.com", "--consent", "x"),
+    "subscribers erase": ("subscribers", "erase", "ann@example.com"),
     "send": ("send", "--cadence", "hourly"),
     "preview": ("preview",),
     "lint": ("lint", "nothing.eml"),
@@ -93,6 +101,7 @@ def busy(site, relay, publisher) -> Site:
     site.publish({"id": "two", "published": "2026-11-23T05:00Z"})
     site.ask("UPDATE articles SET storm = 1 WHERE guid = 'two'")
     assert site.run("send", "--cadence", "daily", "--now", MONDAY).code == 1  # held
+    site.ask("UPDATE subscribers SET state = 'complained' WHERE email = 'bob@example.com'")
     return site
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mailer.config import load, rotating
 from mailer.config.rotating import add_key
-from mailer.core.tokens import Claim, Purpose, key_id, open_token, seal
+from mailer.core.tokens import Claim, Purpose, fingerprint, key_id, open_token, seal
 from mailer.errors import InputError
 from tests.cli.site import MONDAY, NEXT_MONDAY, Relay, Site
 from tests.faults.badrelay import Rule, accept_then_drop, nth
@@ -61,7 +61,6 @@ def test_a_second_copy_after_a_rotation_is_the_first_byte_for_byte(site):
 
 
 def test_who_was_suppressed_under_an_old_key_still_is(site):
-    from mailer.core.tokens import fingerprint
 
     mark = fingerprint("ann@example.com", keys_of(site)[0])
     site.ask("INSERT INTO suppressions (fingerprint, reason, at) VALUES (?, 'erased', 0)", mark)

@@ -1,5 +1,7 @@
 """A reader is erased: nothing of them is left, the ledger's sums hold, and no backup brings them back."""
 
+import asyncio
+import random
 import shutil
 import sqlite3
 from datetime import timedelta
@@ -8,13 +10,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
+from mailer.core.confirmation import Standing
+from mailer.core.consent import Circumstances
 from mailer.core.delivery import UNFINISHED, DeliveryState, judge
+from mailer.core.signup import Outcome, SignupOptions
 from mailer.core.subscription import Newcomer
-from mailer.core.tokens import fingerprint
+from mailer.core.tokens import Wish, fingerprint
 from mailer.errors import Refused, StoreError
 from mailer.flows import checking, erasing, importing, subscribing
 from mailer.flows.erasing import Erased
 from mailer.flows.planning import queue_test_copy
+from mailer.flows.subscribing.joining import Form
 from mailer.store import erasure, outbox, recovery, stats
 from mailer.store.database import Database
 from mailer.store.erased_list import ErasedList, Erasure
@@ -29,7 +35,7 @@ from mailer.store.tables import (
     suppressions,
     variants,
 )
-from tests.flows.scripted import DOUBT, GREYLISTED, LATER, LOST, UNKNOWN, ScriptedRelay
+from tests.flows.scripted import ACCEPTED, DOUBT, GREYLISTED, LATER, LOST, UNKNOWN, ScriptedRelay
 from tests.stories import (
     DAY,
     KEY,
@@ -317,6 +323,40 @@ async def test_the_others_go_on_as_if_nothing_had_been(database, planned, clock)
     await holds(database)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_readers_who_are_erased_at_any_moment_of_a_run_leave_sums_that_hold(database, database_path, clock, seed):
+    chance = random.Random(seed)
+    names = [f"r{number}" for number in range(40)]
+    chosen = chance.sample(names, 15)
+    answers = [ACCEPTED, ACCEPTED, DOUBT, LATER, GREYLISTED, LOST, UNKNOWN]
+    await publish(database, "one", "two")
+    await join(database, *names)
+    await make_edition(database)
+    relay = ScriptedRelay(lambda _mail: chance.choice(answers))
+
+    async def erase_some(some) -> None:
+        for name in some:
+            for _ in range(chance.randrange(40)):
+                await asyncio.sleep(0)
+            assert (await erase(database, f"{name}@example.com", clock())).existed
+
+    for some in (chosen[:10], chosen[10:], []):
+        await asyncio.gather(send(database, relay, clock), erase_some(some))
+        clock.move(hours=1)
+    offered = len(relay.offered)
+    for _ in range(9):
+        await send(database, relay, clock)
+        clock.move(hours=6)
+    later = {mail.recipient.partition("@")[0] for mail in relay.offered[offered:]}
+
+    assert later.isdisjoint(chosen)
+    assert not set(await sums_hold(database)) & UNFINISHED
+    text = dump(database_path)
+    assert [name for name in chosen if f"{name}@" in text] == []
+    assert len(listed(database_path)) == len(chosen)
+    await holds(database)
+
+
 # A restored backup
 
 
@@ -415,6 +455,46 @@ async def test_what_was_there_of_reasons_comes_back_with_them(database_path):
         assert [(row.fingerprint, row.reason) for row in await ask(database, select(suppressions))] == [
             (mark, "complained")
         ]
+
+
+async def test_whoever_signs_up_again_after_an_erasure_is_a_reader_and_stays_one(database, database_path):
+    await join(database, "ann")
+    await erase(database)
+    back = LATER_ON + DAY
+    form = Form(Newcomer(ANN, "daily"), Circumstances("page"), "192.0.2.7")
+    options = SignupOptions()
+    outcome = await subscribing.ask_to_join(database, form, now=back, options=options, fingerprints=fingerprints)
+    assert outcome == Outcome.CONFIRM
+    assert await enforce(database, now=back) == 0
+    (wish,) = await ask(database, select(confirmations))
+    pressed = await subscribing.confirm(
+        database,
+        Wish(wish.id, wish.generation, int(back.timestamp())),
+        "join",
+        now=back,
+        about=Circumstances("link"),
+        options=options,
+        domain="site.example",
+        fingerprints=fingerprints,
+    )
+    assert pressed.standing == Standing.DONE
+
+    for _ in range(2):
+        assert await enforce(database, now=back + DAY) == 0
+
+    (reader,) = await ask(database, select(subscribers))
+    assert (reader.email, reader.state, reader.cadence) == (ANN, "active", "daily")
+    assert reader.id == 2  # the number of the erased one speaks for nobody
+
+
+async def test_who_came_back_and_bounces_is_suppressed_for_that(database, clock):
+    await publish(database, "one")
+    await join(database, "ann")
+    mark = fingerprint(ANN, KEY)
+    await put(database, insert(suppressions).values(fingerprint=mark, reason="erased", at=MONDAY - DAY))
+    await make_edition(database)
+    await send(database, ScriptedRelay(lambda _mail: UNKNOWN), clock)
+    assert [tuple(row)[1:] for row in await ask(database, select(suppressions))] == [(ANN, mark, "bounced", MONDAY)]
 
 
 # The list
