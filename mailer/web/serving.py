@@ -34,8 +34,9 @@ def serve_pages(parts: Parts, *, host: str, port: int, ready: Callable[[str], No
     """Serve until SIGTERM or Ctrl-C; a second one ends it at once.
 
     `ready`: called with the address, 'http://127.0.0.1:8000', once visitors are answered. Raises InputError where the
-    address can't be listened on, StoreError, SchemaError.
+    address can't be listened on, StoreError, SchemaError, TemplateError.
     """
+    parts.pages()  # a theme that is broken is told now, and compiled before the first visitor
     with parts.open_database() as database, _listening(host, port) as listener:
         telemetry.configure()
         warm_up(parts)
