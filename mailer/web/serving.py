@@ -61,11 +61,17 @@ async def _serve(parts: Parts, database: Database, listener: socket.socket, read
         room.close()
         log.info("Stopping after what is under way; once more to stop at once.")
 
+    def alone(_room: object) -> None:
+        server.should_exit = True
+
     with _on_signal(stop):
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(room.run())
+        working = asyncio.create_task(room.run())
+        working.add_done_callback(alone)  # pages that promise mail are not served where none leaves
+        try:
             await server.serve(sockets=[listener])
-            room.close()  # where uvicorn has ended by itself
+        finally:
+            room.close()
+            await working
 
 
 def _options(app: object) -> uvicorn.Config:
