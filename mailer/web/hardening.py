@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mailer.core.network import client_address, is_near, is_within
 from mailer.web.answers import content_policy
-from mailer.web.errors import error_answer
+from mailer.web.errors import SENTENCES, error_answer
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a body. The longest form, with every topic, has a tenth of it."""
@@ -172,4 +173,13 @@ class Unforeseen:
             if scope["type"] != "http" or started:
                 raise
             log.exception("A page could not be made.")
-            await error_answer(Request(scope), 500)(scope, receive, send)
+            await _sorry(Request(scope))(scope, receive, send)
+
+
+def _sorry(request: Request) -> Response:
+    """The page that says so, and where that one can't be made either, a sentence."""
+    try:
+        return error_answer(request, 500)
+    except Exception:
+        log.exception("Nor could the page that says so.")
+        return PlainTextResponse(SENTENCES[500], 500)

@@ -34,8 +34,9 @@ def serve_pages(parts: Parts, *, host: str, port: int, ready: Callable[[str], No
     """Serve until SIGTERM or Ctrl-C; a second one ends it at once.
 
     `ready`: called with the address, 'http://127.0.0.1:8000', once visitors are answered. Raises InputError where the
-    address can't be listened on, StoreError, SchemaError.
+    address can't be listened on, StoreError, SchemaError, TemplateError.
     """
+    parts.pages()  # a theme that is broken is told now, and compiled before the first visitor
     with parts.open_database() as database, _listening(host, port) as listener:
         telemetry.configure()
         warm_up(parts)
@@ -60,11 +61,17 @@ async def _serve(parts: Parts, database: Database, listener: socket.socket, read
         room.close()
         log.info("Stopping after what is under way; once more to stop at once.")
 
+    def alone(_room: object) -> None:
+        server.should_exit = True
+
     with _on_signal(stop):
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(room.run())
+        working = asyncio.create_task(room.run())
+        working.add_done_callback(alone)  # pages that promise mail are not served where none leaves
+        try:
             await server.serve(sockets=[listener])
-            room.close()  # where uvicorn has ended by itself
+        finally:
+            room.close()
+            await working
 
 
 def _options(app: object) -> uvicorn.Config:

@@ -31,9 +31,15 @@ def woken() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="session")
+def parts() -> Parts:
+    """Made once: reading and compiling the templates takes longer than a test."""
+    return Parts(Settings(**SETTINGS), Clock())
+
+
 @pytest.fixture
-def desk(database, woken) -> Desk:
-    return Desk(Parts(Settings(**SETTINGS), Clock()), database, lambda: woken.append("woken"))
+def desk(parts, database, woken) -> Desk:
+    return Desk(parts, database, lambda: woken.append("woken"))
 
 
 @pytest.fixture

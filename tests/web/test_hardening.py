@@ -9,8 +9,10 @@ import structlog
 from fastapi import Form, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from mailer.errors import TemplateError
 from mailer.web import hardening
 from mailer.web.answers import content_policy, page
+from mailer.wiring import Parts
 from tests.web.conftest import PROXY
 
 SAFE = {
@@ -20,6 +22,7 @@ SAFE = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
+POLICY = "content-security-policy"
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +74,7 @@ def _safe(answer: httpx.Response, **others: str) -> None:
     if "content-security-policy" not in {name.replace("_", "-") for name in others}:
         # A page has one style besides, by its hash.
         policy = found["content-security-policy"]
-        found["content-security-policy"] = re.sub(r"; style-src 'sha256-[^']{44}'$", "", policy)
+        found[POLICY] = re.sub(r"; style-src 'sha256-[^']{44}'$", "", policy)
     assert found == wanted
     assert not {"set-cookie", "server", "x-powered-by"} & set(answer.headers)
 
@@ -109,6 +112,20 @@ async def test_an_unforeseen_error_is_a_safe_answer_too_and_says_nothing_of_itse
     _safe(answer)
     assert re.search("Something went wrong (?:here|on our side)", answer.text)
     assert "ann@" not in answer.text
+
+
+async def test_where_even_the_page_of_an_error_can_t_be_made_there_is_a_sentence(visit, desk, monkeypatch):
+    def broken(self):
+        raise TemplateError("web/page.html, line 3: no such filter")
+
+    monkeypatch.setattr(Parts, "pages", broken)
+
+    for path in ("/broken", "/nothing"):
+        answer = await visit("GET", path)
+
+        assert answer.status_code == 500
+        assert answer.text == "Something went wrong on our side. Please try again in a few minutes."
+        _safe(answer)
 
 
 async def test_head_is_get_without_the_body(visit):

@@ -25,6 +25,7 @@ TOKENS = (
 )
 ADDRESSES = ("ann.reader@example.com", "Ben+news@mail.example.org", "jörg@bücher.example")
 VISITOR = "203.0.113.77"
+REAL = ("confirm", "never", "preferences", "unsubscribe", "one-click", "instead/weekly")
 PLANTED = (
     *TOKENS,
     *(token.rpartition(".")[2] for token in TOKENS),
@@ -49,11 +50,11 @@ def heard(request):
 
 @pytest.fixture(autouse=True)
 def routes(app):
-    @app.get("/confirm/{token}")
+    @app.get("/trial/{token}")
     async def shown(token: str) -> str:
         return token
 
-    @app.post("/subscribe")
+    @app.post("/trial")
     async def filled(email: str = Form()) -> str:
         return email
 
@@ -75,13 +76,14 @@ async def _walk(app) -> None:
     headers = {"X-Forwarded-For": VISITOR, "Referer": f"https://x.example/{TOKENS[0]}", "X-Address": ADDRESSES[1]}
     async with httpx.AsyncClient(transport=transport, base_url="https://mailer.example", headers=headers) as client:
         for token in TOKENS:
-            for path in ("confirm", "broken", "database", "nowhere"):
+            for path in ("trial", "broken", "database", "nowhere", *REAL):
                 for method in ("GET", "HEAD", "POST"):
                     await client.request(method, f"/{path}/{token}", params={"email": ADDRESSES[1], "t": token})
         for address in ADDRESSES:
-            await client.post("/subscribe", data={"email": address})
-            await client.post("/subscribe", data={"mail": address})
-            await client.post("/subscribe", content=address.encode(), headers={"Content-Type": "multipart/form-data"})
+            await client.post("/trial", data={"email": address})
+            await client.post("/trial", data={"mail": address})
+            await client.post("/trial", content=address.encode(), headers={"Content-Type": "multipart/form-data"})
+            await client.post("/subscribe", data={"email": address, "cadence": "weekly", "shown": TOKENS[2]})
             await client.get(f"/{address}")
 
 
@@ -90,7 +92,7 @@ async def test_a_readers_life_leaves_no_token_and_no_address_in_the_log(app, hea
 
     said = heard.getvalue()
     assert [planted for planted in PLANTED if planted in said] == []
-    assert "/confirm/{token}" in said
+    assert "/trial/{token}" in said
     assert "203.0.113.0" in said
     assert "Traceback" in said
     assert "RuntimeError" in said
@@ -99,20 +101,20 @@ async def test_a_readers_life_leaves_no_token_and_no_address_in_the_log(app, hea
 async def test_a_request_is_a_line_with_its_route_and_how_it_ended(app, heard):
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 1))
     async with httpx.AsyncClient(transport=transport, base_url="https://mailer.example") as client:
-        await client.head(f"/confirm/{TOKENS[0]}")
+        await client.head(f"/trial/{TOKENS[0]}")
         await client.get("/nowhere")
 
     lines = heard.getvalue().splitlines()
     assert len(lines) == 2
     if lines[0].startswith("{"):
         first, second = map(json.loads, lines)
-        assert {"method": "HEAD", "route": "/confirm/{token}", "status": 200, "client": "198.51.100.0"}.items() <= (
+        assert {"method": "HEAD", "route": "/trial/{token}", "status": 200, "client": "198.51.100.0"}.items() <= (
             first.items()
         )
         assert 0 <= first["ms"] < 5000
         assert (second["route"], second["status"]) == ("none", 404)
     else:
-        for part in ("method=HEAD", "route=/confirm/{token}", "status=200", "client=198.51.100.0"):
+        for part in ("method=HEAD", "route=/trial/{token}", "status=200", "client=198.51.100.0"):
             assert part in lines[0]
 
 

@@ -104,15 +104,15 @@ async def test_a_head_of_less_is_read(port):
     assert answered.startswith(b"HTTP/1.1 200 OK")
 
 
-@pytest.mark.parametrize("parts", [[], [b"GET /hea"], [GET, b"GET /he"], [b"GET /", *[b"a"] * 30]])
-async def test_a_head_that_does_not_come_is_not_waited_for(port, monkeypatch, parts):
+@pytest.mark.parametrize("sent", [[], [b"GET /hea"], [GET, b"GET /he"], [b"GET /", *[b"a"] * 30]])
+async def test_a_head_that_does_not_come_is_not_waited_for(port, monkeypatch, sent):
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
     began = asyncio.get_running_loop().time()
 
-    answered = await _tell(port, *parts)
+    answered = await _tell(port, *sent)
 
     assert 0.2 < asyncio.get_running_loop().time() - began < 3
-    assert answered.count(b"HTTP/1.1 200") == (1 if GET in parts else 0)
+    assert answered.count(b"HTTP/1.1 200") == (1 if GET in sent else 0)
 
 
 async def test_a_connection_that_is_kept_open_is_not_cut_off_by_the_bound_on_heads(port, monkeypatch):
