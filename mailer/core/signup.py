@@ -19,10 +19,22 @@ BOUNCE_REST = timedelta(days=30)
 """After a bounce, a new sign-up is taken again."""
 ALREADY_EVERY = timedelta(days=30)
 """A reader hears at most once in so long that they are subscribed already."""
-_BIG = (
-    *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "yahoo.com", "aol.com"),
-    *("icloud.com", "me.com", "mac.com", "gmx.de", "gmx.net", "web.de", "t-online.de", "freenet.de", "proton.me"),
-    *("protonmail.com", "mail.ru", "yandex.ru", "qq.com", "163.com", "126.com", "orange.fr", "free.fr", "libero.it"),
+_BIG = frozenset(
+    {
+        *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "yahoo.com", "aol.com"),
+        *("icloud.com", "me.com", "mac.com", "gmx.de", "gmx.net", "web.de", "t-online.de", "freenet.de", "proton.me"),
+        *(
+            "protonmail.com",
+            "mail.ru",
+            "yandex.ru",
+            "qq.com",
+            "163.com",
+            "126.com",
+            "orange.fr",
+            "free.fr",
+            "libero.it",
+        ),
+    }
 )
 
 
@@ -40,12 +52,10 @@ class SignupOptions(BaseModel):
     cadence: str = Field(
         default="",
         description="The choice that is preselected on the form. Empty: weekly, or the first there is.",
-        examples=["weekly"],
     )
     what: str = Field(
         default="",
         description="One sentence on what arrives, under the form's heading. Empty: 'What is new on …, in your inbox.'",
-        examples=["Health and wellness in your inbox."],
     )
     privacy_url: Annotated[str, AfterValidator(_web_address)] = Field(
         default="", description="Your privacy notice; the form links there. Empty: no link."
@@ -73,7 +83,9 @@ class SignupOptions(BaseModel):
         default=20, ge=1, description="At most so many confirmation mails go to one domain in an hour."
     )
     big_domains: tuple[str, ...] = Field(
-        default=_BIG, description="Domains of providers with so many users that this is not asked of them."
+        default=(),
+        description="Domains, besides the well-known ones, of providers with so many users that this isn't asked of "
+        "them.",
     )
     burst: int = Field(
         default=200,
@@ -152,7 +164,7 @@ def decide(
         or counts.address_month >= options.address_per_month
     ):
         return Outcome.ADDRESS
-    if domain not in options.big_domains and counts.domain_hour >= options.domain_per_hour:
+    if domain not in _BIG and domain not in options.big_domains and counts.domain_hour >= options.domain_per_hour:
         return Outcome.DOMAIN
     if counts.holding or counts.burst >= options.burst:
         return Outcome.HELD
