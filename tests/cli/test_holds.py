@@ -282,3 +282,14 @@ def test_an_article_about_placeholders_is_no_error(site, relay):
     site.did(*SEND)
 
     assert relay.copies == {"ann@example.com": 1}
+
+
+def test_show_says_where_an_edition_is_read_on_the_web_once_it_is_out(held, relay):
+    url = "https://site.example/editions/weekly/2026-W48/0"
+    assert held.json("editions", "show", "1")["variants"][0]["url"] is None
+    assert "/editions/" not in held.did("editions", "show", "1").out
+
+    held.did("editions", "send", "1", "--now", MONDAY)
+
+    assert held.json("editions", "show", "1")["variants"][0]["url"] == url
+    assert f"\n  {url}\n" in held.did("editions", "show", "1").out
