@@ -95,10 +95,14 @@ class Parts:
 
     def keys(self) -> tuple[str, ...]:
         """The signing keys, for what can't go without. Raises Refused."""
-        keys = self.settings.signing_keys()
+        keys = self._keys
         if not keys:
             raise Refused("\n".join(why_not_send(self.settings)))
         return keys
+
+    @cached_property
+    def _keys(self) -> tuple[str, ...]:
+        return self.settings.signing_keys()
 
     def stationery(self) -> Stationery:
         """Raises Refused where there are no keys."""
@@ -125,7 +129,7 @@ class Parts:
 
     def fingerprints(self, email: str) -> tuple[str, ...]:
         """An address's keyed hashes, one for every key in use."""
-        return tuple(fingerprint(email, key) for key in self.settings.signing_keys())
+        return tuple(fingerprint(email, key) for key in self._keys)
 
     def fingerprint(self, email: str) -> str:
         """An address's keyed hash under the newest key."""

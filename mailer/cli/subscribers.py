@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mailer.core.subscription import Subscriber
     from mailer.flows.importing import ImportReport
+    from mailer.store.database import Database
     from mailer.wiring import Parts
 
 app = typer.Typer(no_args_is_help=True, help="The readers.", rich_markup_mode=None)
@@ -69,17 +70,19 @@ def add(
         language=_checked(clean_language, language, "--language"),
         topics=_topics(made, topic, clean_topics),
     )
-    reader = run(
-        made,
-        lambda database: subscribing.add(
+
+    async def take_in(database: "Database") -> "Subscriber":
+        await made.keep_erased(database)  # a restored backup must not make them look new
+        return await subscribing.add(
             database,
             newcomer,
             now=made.clock(),
             statement=statement,
             fingerprints=made.fingerprints,
             pending=not confirmed,
-        ),
-    )
+        )
+
+    reader = run(made, take_in)
     if as_json:
         show_json(_document(reader))
     elif confirmed:
@@ -162,9 +165,9 @@ def import_(
             last[0] = report.added
             tell(f"{report.added:,} added, {100 * report.done // max(report.size, 1)} % of the file read")
 
-    report = run(
-        made,
-        lambda database: importing.import_subscribers(
+    async def take_in(database: "Database") -> "ImportReport":
+        await made.keep_erased(database)  # a restored backup must not make them look new
+        return await importing.import_subscribers(
             database,
             file,
             now=made.clock(),
@@ -175,8 +178,9 @@ def import_(
             fingerprints=made.fingerprints,
             progress=progress,
             pending=not confirmed,
-        ),
-    )
+        )
+
+    report = run(made, take_in)
     tell_unspoken(made, run(made, lambda database: database.read(subscribers.languages)))
     if as_json:
         refused = [{"line": one.line, "email": one.text, "reason": one.reason} for one in report.refused]

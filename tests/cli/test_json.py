@@ -44,6 +44,9 @@ WELL = {
     "editions skip": ("editions", "skip", "2"),
     "editions draft": ("editions", "draft", "--cadence", "weekly", "--intro", "Hello", "--now", MONDAY),
     "verify": ("verify",),
+    "status": ("status",),
+    "signups release": ("signups", "release"),
+    "signups discard": ("signups", "discard"),
     "keys list": ("keys", "list"),
     "keys rotate": ("keys", "rotate"),
     "templates list": ("templates", "list"),
@@ -65,7 +68,7 @@ WRONG = {
     "articles pin": ("articles", "pin", "x"),
     "subscribers add": ("subscribers", "add", "x", "--cadence", "daily", "--confirmed", "--consent", "x"),
     "subscribers set": ("subscribers", "set", "no@example.com", "--cadence", "daily"),
-    "subscribers import": ("subscribers", "import", "readers.csv"),
+    "subscribers import": ("subscribers", "import", "readers.csv", "--confirmed"),
     "subscribers list": ("subscribers", "list", "--limit", "0"),
     "subscribers show": ("subscribers", "show", "no@example.com"),
     "subscribers remove": ("subscribers", "remove", "no@example.com"),
@@ -83,8 +86,8 @@ WRONG = {
     "no such command": ("frobnicate",),
     "no such option": ("verify", "--nope"),
 }
-SILENT = {"config example", "demo"}
-"""A text that is shown as it is; and one with tests of its own."""
+SILENT = {"config example", "demo", "serve"}
+"""A text that is shown as it is; and those with tests of their own."""
 
 
 @pytest.fixture

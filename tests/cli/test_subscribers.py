@@ -35,8 +35,8 @@ def test_a_reader_is_added_with_all_that_was_said(site):
     assert "asked at the desk" in site.did("subscribers", "show", "ada@example.com").out
 
 
-@pytest.mark.parametrize("consent", [(), ("--consent", "asked"), ("--confirmed",), ("--confirmed", "--consent", " ")])
-def test_nobody_comes_in_who_has_not_agreed(site, consent):
+@pytest.mark.parametrize("consent", [("--confirmed",), ("--confirmed", "--consent", " ")])
+def test_nobody_counts_as_having_agreed_without_a_proof(site, consent):
     site.write("r.csv", "email,cadence\nada@example.com,weekly\n")
 
     for command in (("add", "ada@example.com", "--cadence", "weekly"), ("import", "r.csv")):
@@ -45,6 +45,22 @@ def test_nobody_comes_in_who_has_not_agreed(site, consent):
         assert len(ended.err.splitlines()) == 1
         assert "--confirmed" in ended.err
     assert site.json("subscribers", "list") == []
+
+
+@pytest.mark.parametrize("consent", [(), ("--consent", "asked at the desk")])
+def test_whoever_has_not_agreed_yet_is_asked_by_mail(site, relay, consent):
+    site.write("r.csv", "email,cadence\nada@example.com,weekly\nbob@example.com,daily\n")
+
+    said = site.did("subscribers", "add", "ada@example.com", "--cadence", "weekly", *consent).out
+    assert said == "ada@example.com is asked to confirm: pending, weekly, topics: all.\n"
+    imported = site.did("subscribers", "import", "r.csv", *consent).out
+    assert imported.startswith("1 asked to confirm, 1 there already, 0 refused.\n")
+    assert {one["state"] for one in site.json("subscribers", "list")} == {"pending"}
+    assert len(relay.accepted) == 0
+
+    site.did("send")
+    site.did("send")
+    assert sorted(one.recipient for one in relay.accepted) == ["ada@example.com", "bob@example.com"]
 
 
 @pytest.mark.parametrize(
