@@ -5,6 +5,7 @@ Nothing of who reads them is asked or shown. Unless there is an archive, a page 
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 from typing import Annotated
@@ -85,7 +86,7 @@ async def _edition(desk: Desk, cadence: str, period: str, number: str) -> Respon
     one, told = found
     parts = desk.parts
     words = parts.composer().templates.words(one.language)
-    shown = lay_out_edition(told, parts.settings.site_value(), words)
+    shown = _without_strangers(lay_out_edition(told, parts.settings.site_value(), words), parts.settings.site.url)
     policy = {"Content-Security-Policy": _policy(desk, _pictures(shown))}
     return page(parts.pages().show(shown, words), headers=policy | (_FOUND if told.archived else {}))
 
@@ -168,6 +169,14 @@ def _policy(desk: Desk, pictures: str = "") -> str:
     """What the page may show. `pictures`: the one origin that a picture on it comes from, or ''."""
     more = {"style-src": f"'{desk.parts.pages().style_hash}'"} | ({"img-src": pictures} if pictures else {})
     return content_policy(more=more)
+
+
+def _without_strangers(shown: EditionSheet, site_url: str) -> EditionSheet:
+    """The page without a picture of another site: nobody else shall learn who reads here."""
+    own = (urlsplit(site_url).hostname or "").removeprefix("www.")
+    picture = shown.lead.picture
+    host = (urlsplit(picture.url).hostname or "") if picture else own
+    return shown if host == own or host.endswith(f".{own}") else replace(shown, lead=replace(shown.lead, picture=None))
 
 
 def _pictures(shown: EditionSheet) -> str:

@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mailer.core.error_page import ErrorPage
-from mailer.web.answers import content_policy, page
 from mailer.web.desk import desk_of
-from mailer.web.visitor import language_of
+from mailer.web.visitor import language_of, show
 
 SENTENCES: Mapping[int, str] = {
     404: "There is no such page.",
@@ -46,10 +45,10 @@ def error_answer(request: Request, status: int, headers: Mapping[str, str] | Non
     if "app" not in request.scope:  # outside of the application there are no pages
         return PlainTextResponse(sentence, status, dict(headers or {}))
     desk = desk_of(request)
-    pages = desk.parts.pages()
-    html = pages.render(ErrorPage(status), language_of(desk, request))
-    policy = {"Content-Security-Policy": content_policy(more={"style-src": f"'{pages.style_hash}'"})}
-    return page(html, status=status, headers=policy | dict(headers or {}))
+    framed = request.scope["path"] == "/embed"
+    answer = show(desk, ErrorPage(status, frame=framed), language_of(desk, request), status=status, frame=framed)
+    answer.headers.update(headers or {})
+    return answer
 
 
 async def _refused(request: Request, error: Exception) -> Response:

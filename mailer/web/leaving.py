@@ -14,7 +14,7 @@ from mailer.errors import InputError, Refused
 from mailer.flows import subscribing
 from mailer.store import subscribers
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.visitor import Do, LanguageAsked, LanguageSent, about, language_of, network_of, next_digest, show
+from mailer.web.visitor import Do, LanguageAsked, LanguageSent, about, coming, language_of, network_of, show
 
 router = APIRouter()
 
@@ -163,6 +163,6 @@ def _shown(
         slower=slower_than(desk.parts.cadences(), reader.cadence),
         pause=reader.state is State.ACTIVE,
         until=reader.paused_until.astimezone(zone).date() if reader.paused_until else None,
-        next=next_digest(desk, reader.cadence, reader.timezone),
+        next=coming(desk, reader),
     )
     return show(desk, page, language)

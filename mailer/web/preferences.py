@@ -29,9 +29,9 @@ from mailer.web.visitor import (
     LanguageAsked,
     LanguageSent,
     about,
+    coming,
     language_of,
     network_of,
-    next_digest,
     preferences_url,
     show,
 )
@@ -271,7 +271,7 @@ def _shown(
         until=until,
         new_address=new_address,
         changed=changed,
-        next=next_digest(desk, reader.cadence, reader.timezone),
+        next=coming(desk, reader),
         errors=errors or {},
         unsubscribe_url=f"/unsubscribe/{leave}",
     )
@@ -299,7 +299,7 @@ def _instead(
         state=state,
         now=before or reader.cadence,
         to=cadence,
-        next=next_digest(desk, cadence, reader.timezone),
+        next=coming(desk, reader, cadence),
         preferences_url=preferences_url(desk, reader),
     )
     return show(desk, page, language)

@@ -36,10 +36,9 @@ def serve_pages(parts: Parts, *, host: str, port: int, ready: Callable[[str], No
     `ready`: called with the address, 'http://127.0.0.1:8000', once visitors are answered. Raises InputError where the
     address can't be listened on, StoreError, SchemaError, TemplateError.
     """
-    parts.pages()  # a theme that is broken is told now, and compiled before the first visitor
+    warm_up(parts)
     with parts.open_database() as database, _listening(host, port) as listener:
         telemetry.configure()
-        warm_up(parts)
         uvloop.run(_serve(parts, database, listener, ready))
 
 

@@ -145,7 +145,7 @@ def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *
     return SignupPage(
         cadences=tuple(desk.parts.cadences().values()),
         form_time=filled.form_time if kept else seal_form(now, desk.parts.keys()[-1]),
-        cadence=filled.cadence if filled.cadence in desk.parts.cadences() else settings.preselected(),
+        cadence=_ticked(desk, filled, errors or {}),
         email=filled.email,
         topics=settings.topics,
         chosen=tuple(filled.topics),
@@ -157,6 +157,13 @@ def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *
         frame=frame,
         action="/embed" if frame else "/subscribe",
     )
+
+
+def _ticked(desk: Desk, filled: Filled, errors: Mapping[str, str]) -> str:
+    """The pace that is ticked: what was chosen; none where none was; at first the operator's default."""
+    if filled.cadence in desk.parts.cadences():
+        return filled.cadence
+    return "" if "cadence" in errors else desk.parts.settings.preselected()
 
 
 def _done(desk: Desk, filled: Filled, wanted: Newcomer, *, frame: bool) -> SignupDone:

@@ -83,6 +83,12 @@ def preferences_url(desk: Desk, reader: Subscriber) -> str:
     return f"/preferences/{seal(Claim(reader.id, reader.generation), Purpose.MANAGE, desk.parts.keys()[-1])}"
 
 
+def coming(desk: Desk, reader: Subscriber, cadence: str = "") -> datetime | None:
+    """When a reader's next digest is due, at another pace where one is given. None in a pause."""
+    paused = reader.paused_until is not None and reader.paused_until > desk.parts.clock()
+    return None if paused else next_digest(desk, cadence or reader.cadence, reader.timezone)
+
+
 def next_digest(desk: Desk, cadence: str, timezone: str) -> datetime | None:
     """When the next digest of a cadence is due, in a reader's time zone; None where it is offered no more."""
     known: Cadence | None = desk.parts.cadences().get(cadence)

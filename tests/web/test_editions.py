@@ -274,19 +274,28 @@ async def test_what_others_wrote_stays_text(database, visit):
         assert "script-src" not in answer.headers["content-security-policy"]
 
 
-async def test_only_the_leads_picture_may_be_loaded_and_only_from_where_it_is(database, visit):
-    pictured = replace(
-        draft("one"), picture=Picture("https://pictures.example/a.png", "A cell", 1072, 560, "image/png")
-    )
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("site.example", True),
+        ("www.site.example", True),
+        ("pictures.site.example", True),
+        ("pictures.example", False),
+        ("notsite.example", False),
+        ("site.example.org", False),
+    ],
+)
+async def test_only_the_leads_picture_may_be_loaded_and_only_from_the_site_itself(database, visit, host, shown):
+    pictured = replace(draft("one"), picture=Picture(f"https://{host}/a.png", "A cell", 1072, 560, "image/png"))
     await database.write(article_store.take_in, "feed:1", [(pictured, False)])
     await join(database, "ann")
     await make_edition(database)
     answer = await visit("GET", FIRST)
     policy = answer.headers["content-security-policy"]
-    assert "img-src https://pictures.example;" in f"{policy};"
     assert "default-src 'none'" in policy
-    assert re.findall(r'src="([^"]+)"', answer.text) == ["https://pictures.example/a.png"]
-    assert 'alt="A cell"' in answer.text
+    assert (f"img-src https://{host};" in f"{policy};") is shown
+    assert re.findall(r'src="([^"]+)"', answer.text) == ([f"https://{host}/a.png"] if shown else [])
+    assert ('alt="A cell"' in answer.text) is shown
 
 
 # --- the feed
