@@ -77,7 +77,7 @@ def test_the_example_fits_a_screen():
     assert max(map(len, example().splitlines())) <= 100
 
 
-@pytest.mark.parametrize(("section", "keys"), [("web", ["embed_origins"]), ("bounce", ["address", "verp"])])
+@pytest.mark.parametrize(("section", "keys"), [("bounce", ["address", "verp"])])
 def test_a_key_whose_effect_comes_later_says_so(section, keys):
     later = [key for key, field in keys_at((section,)).items() if "later release" in (field.description or "")]
     assert later == keys

@@ -143,8 +143,8 @@ class WebOptions(Section):
     )
     embed_origins: Annotated[tuple[Origin, ...], Listed] = Field(
         default=(),
-        description="Sites that may show the sign-up form in a frame, like 'https://www.example.org'. "
-        "Takes effect with a later release.",
+        description="Sites whose pages may show the sign-up form: in a frame, by embed.js, as a form of their own. Like "
+        "'https://www.example.org'.",
     )
 
 

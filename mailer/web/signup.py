@@ -72,7 +72,8 @@ async def _take(desk: Desk, request: Request, filled: Filled, *, frame: bool) ->
         return show(desk, _form(desk, filled, errors, frame=frame), language, status=422, frame=frame)
     if not filled.website:
         route = "html" if bare else "frame" if frame else "page"
-        source = request.headers.get("referer", "") if bare or frame else ""
+        own = f"{desk.parts.settings.site_value().public_url}{request.url.path}"
+        source = (request.headers.get("referer", "") or request.headers.get("origin", "")) if bare else own
         how = about(request, route, language=language, source=source, text=read_there(desk, language))
         try:
             await join(desk, request, wanted, how)
