@@ -115,6 +115,17 @@ async def test_a_mail_is_put_into_the_outbox_once(database, readers):
     assert await waiting(database) == []
 
 
+async def test_a_number_that_was_used_is_not_used_again(database, readers):
+    """An erasure takes notices away and leaves their deliveries: a second one by that name could not be posted."""
+    await want(database)
+    await post_all(database)
+    await database.write(lambda c: c.exec_driver_sql("DELETE FROM notices").rowcount)
+    await want(database, reader=2)
+    assert await post_all(database) == 1
+    found = await database.read(lambda c: c.execute(select(deliveries.c.dedupe_key)).scalars().all())
+    assert found == ["notice.1", "notice.2"]
+
+
 async def test_what_was_dropped_is_not_posted_and_what_was_posted_not_dropped(database, readers):
     await want(database)
     await want(database, "welcome")
