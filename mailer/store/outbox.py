@@ -50,11 +50,10 @@ _WANTED = or_(
         exists().where(*_READER, subscribers.c.state.in_(["pending", "unsubscribed", "bounced"]), _FREE_TO_JOIN),
     ),
     and_(
-        deliveries.c.purpose.in_(["welcome", "changed", "already", "move"]),
+        deliveries.c.purpose.in_(["welcome", "changed", "already", "move", "moved", "copy", "erase"]),
         exists().where(*_READER, subscribers.c.state.in_(["active", "paused"]), _FREE),
     ),
     and_(deliveries.c.purpose == "goodbye", exists().where(*_READER, subscribers.c.state == "unsubscribed", _FREE)),
-    and_(deliveries.c.purpose.in_(["moved", "copy", "erase"]), exists().where(*_READER, _FREE)),
 )
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 

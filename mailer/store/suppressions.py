@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, insert, or_, select, update
 
 from mailer.store.tables import suppressions
 
 Fingerprints = Callable[[str], Sequence[str]]
 """From an address to its keyed hashes, one for every key in use, the newest last."""
+
+# Of several, the one that keeps them out longest: an erasure does not at all, a bounce for a while.
+_WEIGHT = case({"bounced": 1, "erased": 2}, value=suppressions.c.reason, else_=0)
 
 
 def reason_of(connection: Connection, email: str, fingerprints: Fingerprints) -> tuple[str, datetime | None]:
@@ -16,7 +19,7 @@ def reason_of(connection: Connection, email: str, fingerprints: Fingerprints) ->
     row = connection.execute(
         select(suppressions.c.reason, suppressions.c.at)
         .where(_is(email, fingerprints))
-        .order_by(suppressions.c.reason.in_(["bounced", "erased"]), suppressions.c.id)
+        .order_by(_WEIGHT, suppressions.c.id)
     ).first()
     return (row[0], row[1]) if row else ("", None)
 

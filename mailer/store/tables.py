@@ -156,6 +156,8 @@ class NoticeRow(SQLModel, table=True):
             postgresql_where=text("delivery_id IS NULL AND dropped = ''"),
         ),
         Index("ix_notices_posted", "throttled", "posted_at"),
+        # A number is never used twice: after an erasure its delivery is still there (`dedupe_key`).
+        {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Key)

@@ -2,6 +2,7 @@
 
 import hashlib
 import string
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,38 @@ from hypothesis import strategies as st
 from itsdangerous import Signer, URLSafeSerializer
 
 from mailer.core.message import token_value
-from mailer.core.tokens import Claim, Purpose, fingerprint, key_by_id, key_id, open_token, seal, sealer
+from mailer.core.tokens import (
+    Claim,
+    Purpose,
+    Wish,
+    fingerprint,
+    key_by_id,
+    key_id,
+    open_form,
+    open_token,
+    open_wish,
+    seal,
+    seal_form,
+    seal_wish,
+    sealer,
+)
+from tests.stories import MONDAY
 
 KEY, OTHER = "k" * 40, "a key from before the rotation"
 CLAIMS = st.builds(Claim, st.integers(0, 2**63), st.integers(1, 2**31))
 PURPOSES = st.sampled_from(Purpose)
 ALPHABET = string.ascii_letters + string.digits + "-_.=+/ \n\x00é"
 TOKEN = seal(Claim(1_234_567, 3), Purpose.LEAVE, KEY)
+WISH = Wish(1_234_567, 3, int(MONDAY.timestamp()))
+WISH_TOKEN, FORM_TOKEN = seal_wish(WISH, Purpose.CONFIRM, KEY), seal_form(MONDAY, KEY)
+WISHES = st.builds(Wish, st.integers(0, 2**63), st.integers(1, 2**31), st.integers(0, 2**40))
+WISHED = (Purpose.CONFIRM, Purpose.MOVE, Purpose.ERASE)
+
+
+def _opens(token: str) -> bool:
+    """Whether a token opens anything as what a mail asks, or as a form's time."""
+    asked = [open_wish(token, purpose, [KEY, OTHER]) for purpose in Purpose]
+    return any(asked) or open_form(token, [KEY, OTHER]) is not None
 
 
 @given(claim=CLAIMS, purpose=PURPOSES, key=st.text(min_size=1, max_size=80))
@@ -118,3 +144,62 @@ def test_a_fingerprint_depends_on_the_address_and_the_key():
     found = {fingerprint(email, key) for email in ("ann@example.com", "bob@example.com") for key in (KEY, OTHER)}
     assert len(found) == 4
     assert fingerprint("ann@example.com", KEY) == fingerprint("ann@example.com", KEY)
+
+
+@given(wish=WISHES, purpose=st.sampled_from(WISHED), key=st.sampled_from([KEY, OTHER]))
+def test_a_wish_opens_to_what_was_sealed_and_for_its_purpose_alone(wish, purpose, key):
+    token = seal_wish(wish, purpose, key)
+    assert open_wish(token, purpose, [OTHER, KEY]) == wish
+    assert [other for other in Purpose if open_wish(token, other, [OTHER, KEY])] == [purpose]
+    assert not any(open_token(token, other, [OTHER, KEY]) for other in Purpose)
+    assert open_form(token, [OTHER, KEY]) is None
+
+
+@given(claim=CLAIMS, purpose=PURPOSES)
+def test_a_readers_link_is_no_wish_and_no_form(claim, purpose):
+    assert not _opens(seal(claim, purpose, KEY))
+
+
+@given(seconds=st.integers(0, 4_000_000_000))
+def test_a_forms_time_opens_to_the_second_it_was_shown(seconds):
+    shown = datetime.fromtimestamp(seconds, UTC)
+    assert open_form(seal_form(shown + timedelta(microseconds=999_999), KEY), [KEY, OTHER]) == shown
+    token = seal_form(shown, KEY)
+    assert open_form(token, [OTHER]) is None
+    assert not any(open_token(token, purpose, [KEY]) or open_wish(token, purpose, [KEY]) for purpose in Purpose)
+
+
+@pytest.mark.parametrize("token", [WISH_TOKEN, FORM_TOKEN], ids=["wish", "form"])
+def test_any_character_of_a_wish_or_a_form_that_is_changed_left_out_or_added_is_refused(token):
+    places, signs = range(len(token)), sorted(set(ALPHABET))
+    changed = {token[:at] + sign + token[at + 1 :] for at in places for sign in signs} - {token}
+    left_out = {token[:at] + token[at + 1 :] for at in places} | {token[:at] for at in places}
+    added = {token[:at] + sign + token[at:] for at in range(len(token) + 1) for sign in "=A0._-\n \x00é"}
+    opened = {
+        other
+        for other in {token} | changed | left_out | added
+        if open_wish(other, Purpose.CONFIRM, [KEY]) or open_form(other, [KEY])
+    }
+    assert opened == {token}
+
+
+@pytest.mark.parametrize("value", ["01", "+1", "1_0", " 1", "-1", "1.1", "a", "", "١", "1e3", "9" * 5000])
+def test_a_genuine_signature_on_a_forms_time_spelt_otherwise_is_refused(value):
+    signer = Signer(KEY, salt=Purpose.FORM.value, key_derivation="hmac", digest_method=hashlib.sha256)
+    opened = open_form(signer.sign(value.encode()).decode(), [KEY])
+    # A minus is a number of ours, from before 1970: far too old for any form.
+    assert opened is None or value == "-1"
+
+
+def test_whatever_moment_there_is_can_be_sealed_and_opened():
+    last = datetime.max.replace(tzinfo=UTC, microsecond=0)
+    assert open_form(seal_form(last, KEY), [KEY]) == last
+    wish = Wish(1, 1, int(last.timestamp()))
+    opened = open_wish(seal_wish(wish, Purpose.MOVE, KEY), Purpose.MOVE, [KEY])
+    assert opened == wish
+    assert datetime.fromtimestamp(opened.issued, UTC) == last
+
+
+@given(st.text(max_size=100))
+def test_no_text_at_all_opens_a_wish_or_a_form(text):
+    assert not _opens(text)
