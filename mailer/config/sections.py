@@ -143,7 +143,7 @@ class WebOptions(Section):
     )
     embed_origins: Annotated[tuple[Origin, ...], Listed] = Field(
         default=(),
-        description="Sites whose pages may show the sign-up form: in a frame, by embed.js, as a form of their own. Like "
+        description="Sites whose pages may show the sign-up form, in a frame, by embed.js or as a form of their own: "
         "'https://www.example.org'.",
     )
 
