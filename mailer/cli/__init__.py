@@ -27,6 +27,7 @@ from mailer.cli import (
     serve,
     setup,
     status,
+    subscriber_files,
     subscribers,
     templates,
     verify,
@@ -45,6 +46,7 @@ setup.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(articles.app, name="articles")
+subscriber_files.register(subscribers.app)
 reader_records.register(subscribers.app)
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(editions.app, name="editions")

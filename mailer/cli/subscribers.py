@@ -1,15 +1,12 @@
 """`mailer subscribers`: who reads, and how often."""
 
-import sys
 from datetime import UTC, datetime
-from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mailer.cli.messages import tell_unspoken
-from mailer.cli.output import JSON, complain, counted, say, show_json, show_table, tell, when
+from mailer.cli.output import JSON, say, show_json, show_table, tell, when
 from mailer.cli.session import LARGEST, parts, run
 from mailer.errors import InputError, NotFound
 
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.core.subscription import Subscriber
-    from mailer.flows.importing import ImportReport
     from mailer.store.database import Database
     from mailer.wiring import Parts
 
@@ -27,8 +23,6 @@ ADDRESS = typer.Argument(metavar="ADDRESS")
 CONSENT = typer.Option("", "--consent", metavar="TEXT", help='How they consented: "asked at the desk, 3 May 2026".')
 CONFIRMED = typer.Option(False, "--confirmed", help="They have agreed already, and are not asked; needs --consent.")
 TOPIC = typer.Option(None, "--topic", metavar="T", help="A topic, by id or name; may be given several times.")
-NAMED = 20
-"""Refused rows named on the terminal; --json has more."""
 
 
 @app.command()
@@ -60,9 +54,9 @@ def add(
     )
     from mailer.flows import subscribing
 
-    statement = _consent(confirmed, consent)
+    statement = consent_in_words(confirmed, consent)
     made = parts(context)
-    _may_ask(made, confirmed)
+    refuse_to_ask(made, confirmed)
     newcomer = Newcomer(
         email=_checked(clean_address, address, address),
         cadence=_checked(lambda text: clean_cadence(text, made.cadences()), cadence, "--cadence"),
@@ -138,74 +132,6 @@ def set_(
         say(f"{reader.email}: {_in_words(made, reader)}.")
 
 
-@app.command("import")
-def import_(
-    context: typer.Context,
-    file: Path = typer.Argument(metavar="FILE.csv", help="Columns email, cadence, timezone, topics, name, language."),
-    cadence: str = typer.Option("", "--cadence", help="For rows without one."),
-    confirmed: bool = CONFIRMED,
-    consent: str = CONSENT,
-    as_json: bool = JSON,
-) -> None:
-    """Add the readers of a CSV file. Refused rows are listed, the rest goes in; then exit code 1.
-
-    With --confirmed: they have agreed already, and no mail is sent. Else each is asked by mail to confirm, at most 100
-    an hour ([signup] operator_per_hour). Nobody who has unsubscribed, bounced, complained or is suppressed comes back.
-    """
-    from mailer.flows import importing
-    from mailer.store import subscribers
-
-    statement = _consent(confirmed, consent)
-    made = parts(context)
-    _may_ask(made, confirmed)
-    last = [0]
-
-    def progress(report: "ImportReport") -> None:
-        if report.added - last[0] >= 100_000:  # noqa: PLR2004  # a line every second or so
-            last[0] = report.added
-            tell(f"{report.added:,} added, {100 * report.done // max(report.size, 1)} % of the file read")
-
-    async def take_in(database: "Database") -> "ImportReport":
-        await made.keep_erased(database)  # a restored backup must not make them look new
-        return await importing.import_subscribers(
-            database,
-            file,
-            now=made.clock(),
-            cadences=made.cadences(),
-            topics=made.settings.topics,
-            default_cadence=cadence,
-            statement=statement,
-            fingerprints=made.fingerprints,
-            progress=progress,
-            pending=not confirmed,
-        )
-
-    report = run(made, take_in)
-    tell_unspoken(made, run(made, lambda database: database.read(subscribers.languages)))
-    if as_json:
-        refused = [{"line": one.line, "email": one.text, "reason": one.reason} for one in report.refused]
-        show_json(
-            {
-                "added": report.added,
-                "already": report.already,
-                "refused": report.refused_count,
-                "refusals": refused,
-            }
-        )
-    else:
-        done = "added" if confirmed else "asked to confirm"
-        say(f"{report.added:,} {done}, {report.already:,} there already, {report.refused_count:,} refused.")
-        if report.added and not confirmed:
-            pace = made.settings.signup.operator_per_hour
-            say(f"Their mails leave at {pace:,} an hour, while `mailer serve` runs or `mailer send` is called.")
-        for one in report.refused[:NAMED]:
-            complain(f"{file}, line {one.line}: {one.text}: {one.reason}")
-        if report.refused_count > NAMED:
-            complain(f"and {report.refused_count - NAMED:,} more; --json names them")
-    if report.refused_count:
-        raise typer.Exit(1)
-
-
 @app.command("list")
 def list_(
     context: typer.Context,
@@ -218,7 +144,7 @@ def list_(
     from mailer.store import subscribers
 
     made = parts(context)
-    wanted = _state(state)
+    wanted = known_state(state)
     found = run(
         made,
         lambda database: database.read(subscribers.page, state=wanted, cadence=cadence or None, limit=limit + 1),
@@ -309,37 +235,7 @@ def remove(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON)
         say(f"{email} is unsubscribed.")
 
 
-@app.command()
-def export(
-    context: typer.Context,
-    file: str = typer.Argument(metavar="FILE.csv", help="Where to; - for standard output."),
-    state: str = typer.Option("", "--state", help="Only these: active, paused, unsubscribed, bounced, …"),
-    cadence: str = typer.Option("", "--cadence", help="Only these."),
-    as_json: bool = JSON,
-) -> None:
-    """Write the readers into a CSV file, readable by you alone and safe in spreadsheets."""
-    from mailer.flows import importing
-
-    if file == "-" and as_json:
-        raise InputError("--json and - both want standard output; name a file.")
-    if file != "-" and Path(file).is_dir():
-        raise InputError(f"{file or repr(file)} is a folder; name a file in it.")
-    made = parts(context)
-    wanted = _state(state)
-    if file == "-" and isinstance(sys.stdout, TextIOWrapper):
-        # Like a file: UTF-8, whatever the terminal speaks.
-        sys.stdout.reconfigure(encoding="utf-8", errors="strict")
-    target = sys.stdout if file == "-" else Path(file)
-    count = run(
-        made, lambda database: importing.export_subscribers(database, target, state=wanted, cadence=cadence or None)
-    )
-    if as_json:
-        show_json({"file": file, "readers": count})
-    elif file != "-":
-        say(f"Wrote {counted(count, 'reader')} to {file}.")
-
-
-def _consent(confirmed: bool, consent: str) -> str:
+def consent_in_words(confirmed: bool, consent: str) -> str:
     """How they consented, in one line. Whoever has to confirm first needs none: the mail asks them."""
     if confirmed and not consent.strip():
         raise InputError('--confirmed needs --consent "how and when they agreed"; it is kept as the proof.')
@@ -348,13 +244,13 @@ def _consent(confirmed: bool, consent: str) -> str:
     return consent.strip()
 
 
-def _may_ask(made: "Parts", confirmed: bool) -> None:
+def refuse_to_ask(made: "Parts", confirmed: bool) -> None:
     """Whoever has to confirm is sent a mail with a signed link: raises Refused where none may leave."""
     if not confirmed:
         made.refuse_to_send()
 
 
-def _state(text: str) -> str | None:
+def known_state(text: str) -> str | None:
     """The state that is asked for, None for all. A cadence, unlike it, may be one that the settings have no longer."""
     from mailer.core.subscription import State
 

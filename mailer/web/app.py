@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from mailer import __version__
-from mailer.web import api, confirming, editions, forgetting, health, leaving, preferences, signup
+from mailer.web import api, confirming, editions, forgetting, health, instead, leaving, preferences, signup
 from mailer.web.access_log import AccessLog
 from mailer.web.desk import Desk
 from mailer.web.errors import IN_WORDS, handle_errors
@@ -15,6 +15,7 @@ ROUTERS = (
     confirming.router,
     leaving.router,
     preferences.router,
+    instead.router,
     forgetting.router,
     editions.router,
     health.router,

@@ -1,4 +1,4 @@
-"""The reader's own page, behind the signed link in every mail, and the press that slows a digest down."""
+"""The reader's own page, behind the signed link in every mail."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,34 +11,28 @@ from pydantic import BaseModel, ConfigDict
 
 from mailer.core.cadence import first_instant, zone_named
 from mailer.core.preference_page import LONGEST_PAUSE, WEEKS, PreferencePage
-from mailer.core.reader_page import AddressPage, InsteadPage
 from mailer.core.subscription import (
-    State,
     Subscriber,
     clean_address,
     clean_timezone,
     clean_topics,
 )
-from mailer.core.tokens import Claim, Purpose, open_token, seal
-from mailer.errors import InputError, Refused
+from mailer.core.tokens import Claim, Purpose, seal
 from mailer.flows import subscribing
 from mailer.flows.subscribing import CADENCES_OWN, Wish
-from mailer.store import subscribers
 from mailer.web.desk import AtDesk, Desk
+from mailer.web.own_link import choose, cut, own, whose
 from mailer.web.visitor import (
     LanguageAsked,
-    LanguageSent,
     about,
     coming,
     language_of,
     network_of,
-    preferences_url,
     show,
 )
 
 router = APIRouter()
 
-_LISTENING = frozenset({State.ACTIVE, State.PAUSED})
 _HOURS = {str(hour): hour for hour in range(24)} | {"": CADENCES_OWN}
 
 
@@ -65,26 +59,26 @@ Changed = Literal["", "saved", "paused", "resumed", "move", "copy", "erase"]
 @router.get("/preferences/{token}", response_class=HTMLResponse)
 async def preference_page(token: str, desk: AtDesk, request: Request, lang: LanguageAsked = "") -> HTMLResponse:
     """What a reader gets, and all they can change of it."""
-    claim, reader = await _whose(desk, token)
-    return _cut(desk, request, claim, reader, lang) or _shown(desk, request, _own(reader), lang)
+    claim, reader = await whose(desk, token)
+    return cut(desk, request, claim, reader, lang) or _shown(desk, request, own(reader), lang)
 
 
 @router.post("/preferences/{token}", response_class=HTMLResponse)
 async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotated[Typed, Form()]) -> HTMLResponse:
     """Change it."""
     lang = typed.lang
-    claim, found = await _whose(desk, token)
-    cut = _cut(desk, request, claim, found, lang)
-    if cut is not None:
-        return cut
-    reader = _own(found)
+    claim, found = await whose(desk, token)
+    ended = cut(desk, request, claim, found, lang)
+    if ended is not None:
+        return ended
+    reader = own(found)
     match typed.do:
         case "save":
             return await _save(desk, request, reader, typed)
         case "pause":
             return await _pause(desk, request, reader, typed)
         case "resume":
-            kept = await _choose(desk, request, reader, Wish(resume=True), lang)
+            kept = await choose(desk, request, reader, Wish(resume=True), lang)
             return _shown(desk, request, kept or reader, lang, changed="resumed" if kept else "")
         case "move":
             return await _move(desk, request, reader, typed)
@@ -96,73 +90,6 @@ async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotat
             return _shown(desk, request, reader, lang, changed="copy" if asked == "copy" else "erase")
         case _:
             return _shown(desk, request, reader, lang)
-
-
-@router.get("/instead/{cadence}/{token}", response_class=HTMLResponse)
-async def instead_page(
-    cadence: str, token: str, desk: AtDesk, request: Request, lang: LanguageAsked = ""
-) -> HTMLResponse:
-    """Whether to get it at another pace."""
-    claim, reader = await _whose(desk, token)
-    return _instead(desk, request, claim, reader, cadence, lang)
-
-
-@router.post("/instead/{cadence}/{token}", response_class=HTMLResponse)
-async def instead(cadence: str, token: str, desk: AtDesk, request: Request, lang: LanguageSent = "") -> HTMLResponse:
-    """Get it at another pace."""
-    claim, reader = await _whose(desk, token)
-    asks = _instead(desk, request, claim, reader, cadence, lang)
-    if reader is None or not _holds(claim, reader) or cadence not in desk.parts.cadences() or reader.cadence == cadence:
-        return asks
-    kept = await _choose(desk, request, reader, Wish(cadence=cadence), lang)
-    return asks if kept is None else _instead(desk, request, claim, kept, cadence, lang, before=reader.cadence)
-
-
-async def _whose(desk: Desk, token: str) -> tuple[Claim | None, Subscriber | None]:
-    claim = open_token(token, Purpose.MANAGE, desk.parts.keys())
-    return claim, await desk.database.read(subscribers.of_id, claim.subscriber) if claim else None
-
-
-def _holds(claim: Claim | None, reader: Subscriber | None) -> bool:
-    """Whether a link belongs to the consent in force."""
-    return (
-        claim is not None
-        and reader is not None
-        and claim.generation == reader.generation
-        and reader.state in _LISTENING
-    )
-
-
-def _own(reader: Subscriber | None) -> Subscriber:
-    if reader is None:
-        raise RuntimeError("whoever has no page was told so before")
-    return reader
-
-
-def _cut(
-    desk: Desk, request: Request, claim: Claim | None, reader: Subscriber | None, lang: str
-) -> HTMLResponse | None:
-    """What to say where there is nothing to change; None where there is."""
-    if _holds(claim, reader):
-        return None
-    language = language_of(desk, request, lang, reader.language if reader else "")
-    if claim is None:
-        return show(desk, PreferencePage(state="wrong"), language, status=404)
-    if reader is not None and reader.state in _LISTENING:
-        return show(desk, AddressPage(state="stale"), language)
-    return show(desk, PreferencePage(state="gone"), language)
-
-
-async def _choose(desk: Desk, request: Request, reader: Subscriber, wish: Wish, lang: str) -> Subscriber | None:
-    """Carry a wish out. None: it makes no sense any more."""
-    how = about(request, "preferences", language=lang)
-    tell = desk.parts.settings.signup.changed
-    try:
-        kept = await subscribing.choose(desk.database, reader.id, wish, now=desk.parts.clock(), about=how, tell=tell)
-    except (InputError, Refused):
-        return None
-    desk.wake()
-    return kept
 
 
 async def _save(desk: Desk, request: Request, reader: Subscriber, typed: Typed) -> HTMLResponse:
@@ -188,7 +115,7 @@ async def _save(desk: Desk, request: Request, reader: Subscriber, typed: Typed) 
         return _shown(desk, request, as_typed, lang, errors=errors, status=422)
     hour = _HOURS[typed.hour]
     wish = Wish(cadence=typed.cadence, topics=topics, timezone=timezone, language=typed.language, hour=hour)
-    kept = await _choose(desk, request, reader, wish, lang)
+    kept = await choose(desk, request, reader, wish, lang)
     # Read in the language that they have just chosen.
     spoken = typed.language if kept is not None and kept.language != reader.language else lang
     return _shown(desk, request, kept or reader, spoken, changed="saved" if kept else "")
@@ -202,7 +129,7 @@ async def _pause(desk: Desk, request: Request, reader: Subscriber, typed: Typed)
     if day is None or not today < day <= today + timedelta(days=LONGEST_PAUSE):
         return _shown(desk, request, reader, lang, errors={"until": "until"}, until=typed.until, status=422)
     moment = first_instant(datetime.combine(day, time()), zone)
-    kept = await _choose(desk, request, reader, Wish(pause_until=moment), lang)
+    kept = await choose(desk, request, reader, Wish(pause_until=moment), lang)
     return _shown(desk, request, kept or reader, lang, changed="paused" if kept else "")
 
 
@@ -276,30 +203,3 @@ def _shown(
         unsubscribe_url=f"/unsubscribe/{leave}",
     )
     return show(desk, page, language_of(desk, request, lang, reader.language), status=status)
-
-
-def _instead(
-    desk: Desk,
-    request: Request,
-    claim: Claim | None,
-    reader: Subscriber | None,
-    cadence: str,
-    lang: str,
-    *,
-    before: str = "",
-) -> HTMLResponse:
-    """`before`: the pace until now, where it was changed."""
-    language = language_of(desk, request, lang, reader.language if reader else "")
-    if claim is None or cadence not in desk.parts.cadences():
-        return show(desk, InsteadPage(state="wrong", now="", to=""), language, status=404)
-    if reader is None or not _holds(claim, reader):
-        return show(desk, InsteadPage(state="gone", now="", to=cadence), language)
-    state: Literal["ask", "done", "same"] = "done" if before else "same" if reader.cadence == cadence else "ask"
-    page = InsteadPage(
-        state=state,
-        now=before or reader.cadence,
-        to=cadence,
-        next=coming(desk, reader, cadence),
-        preferences_url=preferences_url(desk, reader),
-    )
-    return show(desk, page, language)

@@ -1,0 +1,64 @@
+"""Whose a signed link of a mail is, while the consent that it belongs to is in force, and the wish carried out."""
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from mailer.core.preference_page import PreferencePage
+from mailer.core.reader_page import AddressPage
+from mailer.core.subscription import State, Subscriber
+from mailer.core.tokens import Claim, Purpose, open_token
+from mailer.errors import InputError, Refused
+from mailer.flows import subscribing
+from mailer.flows.subscribing import Wish
+from mailer.store import subscribers
+from mailer.web.desk import Desk
+from mailer.web.visitor import about, language_of, show
+
+_LISTENING = frozenset({State.ACTIVE, State.PAUSED})
+
+
+async def whose(desk: Desk, token: str) -> tuple[Claim | None, Subscriber | None]:
+    """What a preference link says, None where it isn't genuine, and its reader, None where there is none any more."""
+    claim = open_token(token, Purpose.MANAGE, desk.parts.keys())
+    return claim, await desk.database.read(subscribers.of_id, claim.subscriber) if claim else None
+
+
+def holds(claim: Claim | None, reader: Subscriber | None) -> bool:
+    """Whether a link belongs to the consent in force."""
+    return (
+        claim is not None
+        and reader is not None
+        and claim.generation == reader.generation
+        and reader.state in _LISTENING
+    )
+
+
+def own(reader: Subscriber | None) -> Subscriber:
+    """The reader of a link that `cut` let pass."""
+    if reader is None:
+        raise RuntimeError("whoever has no page was told so before")
+    return reader
+
+
+def cut(desk: Desk, request: Request, claim: Claim | None, reader: Subscriber | None, lang: str) -> HTMLResponse | None:
+    """What to say where there is nothing to change; None where there is."""
+    if holds(claim, reader):
+        return None
+    language = language_of(desk, request, lang, reader.language if reader else "")
+    if claim is None:
+        return show(desk, PreferencePage(state="wrong"), language, status=404)
+    if reader is not None and reader.state in _LISTENING:
+        return show(desk, AddressPage(state="stale"), language)
+    return show(desk, PreferencePage(state="gone"), language)
+
+
+async def choose(desk: Desk, request: Request, reader: Subscriber, wish: Wish, lang: str) -> Subscriber | None:
+    """Carry a wish out. None: it makes no sense any more."""
+    how = about(request, "preferences", language=lang)
+    tell = desk.parts.settings.signup.changed
+    try:
+        kept = await subscribing.choose(desk.database, reader.id, wish, now=desk.parts.clock(), about=how, tell=tell)
+    except (InputError, Refused):
+        return None
+    desk.wake()
+    return kept
