@@ -106,9 +106,9 @@ class Side:
         fresh, self._read = self.relay.taken[self._read :], len(self.relay.taken)
         return [await self._open(mail) for mail in fresh]
 
-    async def letter(self) -> Letter:
-        """The same where one alone came."""
-        (found,) = await self.letters()
+    async def letter(self, kind: str = "") -> Letter:
+        """The one alone that came, digests aside, or the one alone of a kind."""
+        (found,) = [one for one in await self.letters() if one.kind == (kind or one.kind) != "digest"]
         return found
 
     async def _open(self, mail: Any) -> Letter:
@@ -139,7 +139,7 @@ class Side:
     async def come_in(self, name: str = "ann", pace: str = "weekly", **chosen: Any) -> Subscriber:
         """Ask, confirm, and read the welcome."""
         assert await self.ask(name, pace, **chosen) is Outcome.CONFIRM
-        await self.press(await self.letter())
+        await self.press(await self.letter("confirm"))
         await self.letters()
         return await self.reader(name)
 

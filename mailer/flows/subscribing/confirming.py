@@ -43,7 +43,7 @@ async def confirm(
     domain: str,
     fingerprints: Fingerprints,
 ) -> Pressed:
-    """Carry out a 'join' or a 'move'. Standing.ASK never comes back: what could be confirmed is DONE.
+    """Carry out a 'join' or a 'move'. Standing.ASK comes back only where the new address is taken.
 
     `domain`: of our address, for the Message-ID of the mail that asked.
     """
@@ -88,7 +88,7 @@ def _confirm(
         return pressed
     mail = confirmations.message_id(connection, pressed.wish.id, domain)
     if kind == "move":
-        return _move(connection, pressed.wish, pressed.reader, now, about, mail)
+        return _move(connection, pressed.wish, pressed.reader, now, about, mail, fingerprints)
     reason, since = suppressions.reason_of(connection, pressed.reader.email, fingerprints)
     if is_barred(reason, since, now):
         return Pressed(Standing.STALE, pressed.wish, pressed.reader)
@@ -126,10 +126,16 @@ def _had(connection: Connection, reader: Subscriber, cadence: str) -> int | None
 
 
 def _move(
-    connection: Connection, wish: Confirmation, reader: Subscriber, now: datetime, about: Circumstances, mail: str
+    connection: Connection,
+    wish: Confirmation,
+    reader: Subscriber,
+    now: datetime,
+    about: Circumstances,
+    mail: str,
+    fingerprints: Fingerprints,
 ) -> Pressed:
     other = subscribers.find(connection, wish.address)
-    barred = suppressions.reason_of(connection, wish.address, lambda _: ())[0]
+    barred = suppressions.reason_of(connection, wish.address, fingerprints)[0]
     if barred or (other is not None and other.id != reader.id):
         return Pressed(Standing.ASK, wish, reader, taken=True)
     confirmations.settle(connection, wish.id, now)

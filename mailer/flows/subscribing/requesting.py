@@ -61,6 +61,8 @@ def _ask_to_move(
     if barred:
         outcome = Outcome.BARRED
     signups.note(connection, marks[-1], network, domain, outcome, now)
+    if outcome is Outcome.HELD:
+        signups.hold(connection, now)
     if outcome in MAILED:
         wish = confirmations.ask(connection, "move", reader.id, reader.generation, now=now, address=address)
         subscribers.record(connection, reader.id, now=now, about=about, event="asked to move")
