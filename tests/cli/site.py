@@ -211,12 +211,17 @@ class Site:
         return subprocess.Popen(
             [sys.executable, "-m", "mailer", *words],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | self.environ | environ,
+            env=self.surroundings | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """The environment of a process of its own."""
+        return os.environ | {"PYTHONPATH": str(ROOT)} | self.environ
 
     def configure(self, text: str) -> None:
         """Add lines to config.toml."""
