@@ -313,6 +313,7 @@ def _document(reader: "Subscriber") -> dict[str, Any]:
         "cadence": reader.cadence,
         "topics": list(reader.topics),
         "timezone": reader.timezone,
+        "hour": reader.hour,
         "name": reader.name,
         "language": reader.language,
         "joined_at": reader.joined_at,

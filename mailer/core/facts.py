@@ -1,14 +1,23 @@
 """What we hold about a reader, in words for them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from mailer.core.subscription import State, Subscriber
+from mailer.core.text import shorten
 from mailer.core.words import Words
 
+_LONGEST = 60  # characters of a detail and of a browser's name
 
-def facts_of(reader: Subscriber, topics: Mapping[str, str], words: Words) -> tuple[tuple[str, str], ...]:
-    """(label, value) of what their row says. `topics`: id to name. What isn't set is left out."""
+
+def facts_of(
+    reader: Subscriber, topics: Mapping[str, str], words: Words, digests: int = 0
+) -> tuple[tuple[str, str], ...]:
+    """(label, value) of what their row says. `topics`: id to name. `digests`: that went out to them.
+
+    What isn't set is left out.
+    """
     _ = words.catalogue.gettext
     names = tuple(topics.get(topic, topic) for topic in reader.topics)
     hour = "" if reader.hour is None else f"{reader.hour}:00"
@@ -24,13 +33,32 @@ def facts_of(reader: Subscriber, topics: Mapping[str, str], words: Words) -> tup
         (_("State"), _state(reader.state, words)),
         (_("Paused until"), until),
         (_("Subscribed since"), words.long_date(reader.joined_at)),
+        (_("Digests that went out to you"), words.number(digests)),
     )
     return tuple((label, value) for label, value in rows if value)
 
 
-def events_of(record: Sequence[tuple[datetime, str]], words: Words) -> tuple[tuple[str, str], ...]:
-    """(when, what) of a consent record of (local time, event), oldest first."""
-    return tuple((f"{words.long_date(at)}, {words.clock(at)}", _event(event, words)) for at, event in record)
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a consent record. `at`: in the reader's time zone. `ip`, `agent`: who pressed, as far as is kept."""
+
+    at: datetime
+    event: str
+    detail: str = ""
+    ip: str = ""
+    agent: str = ""
+
+
+def events_of(record: Sequence[Event], words: Words) -> tuple[tuple[str, str], ...]:
+    """(when, what) of a consent record, oldest first, with all that is kept of each."""
+    return tuple(
+        (f"{words.long_date(one.at)}, {words.clock(one.at)}", " · ".join(filter(None, _told(one, words))))
+        for one in record
+    )
+
+
+def _told(one: Event, words: Words) -> tuple[str, ...]:
+    return (_event(one.event, words), shorten(one.detail, _LONGEST), one.ip, shorten(one.agent, _LONGEST))
 
 
 def _state(state: State, words: Words) -> str:

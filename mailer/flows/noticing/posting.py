@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from mailer.core.cadence import Cadence, zone_named
 from mailer.core.confirmation import Confirmation
-from mailer.core.facts import events_of, facts_of
+from mailer.core.facts import Event, events_of, facts_of
 from mailer.core.frame import Site
 from mailer.core.notice import Already, Changed, Confirm, Copy, Erase, Goodbye, Move, Moved, Notice, Welcome
 from mailer.core.signup import SignupOptions
 from mailer.core.subscription import State, Subscriber, mail_language, mask
 from mailer.core.tokens import Claim, Purpose, Wish, key_id, seal, seal_wish
 from mailer.flows.noticing import compile_notice
-from mailer.store import confirmations, notices, published, subscribers
+from mailer.store import confirmations, consent, notices, published, stats, subscribers
+from mailer.store.consent import ConsentEvent
 from mailer.store.database import Database
 from mailer.store.notices import Posted, Wanted
 from mailer.templating import Templates
@@ -60,7 +61,8 @@ class _Facts:
     reader: Subscriber
     wish: Confirmation | None
     latest: str
-    record: Sequence[Row[datetime, str, str, str, str]]
+    record: Sequence[ConsentEvent]
+    digests: int
 
 
 async def post(database: Database, desk: Desk, *, now: datetime) -> int:
@@ -89,8 +91,10 @@ def _facts(connection: Connection, wanted: Wanted, desk: Desk) -> _Facts | str:
         return "confirmed"
     spoken = mail_language(reader.language, desk.site.language, desk.templates.languages)
     latest = published.latest_public(connection, reader.cadence, spoken) if wanted.kind == "welcome" else ""
-    record = subscribers.consent_of(connection, reader.id) if wanted.kind == "copy" else []
-    return _Facts(wanted, reader, wish, latest or "", record)
+    whole = wanted.kind == "copy"
+    record = consent.record_of(connection, reader.id) if whole else []
+    digests = sum(row.state == "accepted" for row in stats.history(connection, reader.id)) if whole else 0
+    return _Facts(wanted, reader, wish, latest or "", record, digests)
 
 
 def _composed(facts: _Facts, desk: Desk, now: datetime) -> Posted:
@@ -144,8 +148,9 @@ def _notice(facts: _Facts, desk: Desk, now: datetime) -> Notice:
             return Moved(site, pace, mask(reader.email), language)
         case "copy":
             words = desk.templates.words(language)
-            events = events_of([(row[0].astimezone(zone), row[1]) for row in facts.record], words)
-            return Copy(site, pace, facts_of(reader, desk.topics, words), events, language)
+            events = [Event(one.at.astimezone(zone), one.event, one.detail, one.ip, one.agent) for one in facts.record]
+            told = facts_of(reader, desk.topics, words, facts.digests)
+            return Copy(site, pace, told, events_of(events, words), language)
         case "erase":
             return Erase(site, pace, _link(desk, "erase", Purpose.ERASE, wish, now), days, language)
         case _:
