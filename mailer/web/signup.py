@@ -138,13 +138,19 @@ def _time_code(desk: Desk, form_time: str) -> str:
     return "again" if age < YOUNGEST else ""
 
 
-def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *, frame: bool = False) -> SignupPage:
-    settings, now = desk.parts.settings, desk.parts.clock()
-    shown = open_form(filled.form_time, desk.parts.keys()) if filled.form_time else None
+def form_time_for(desk: Desk, sent: str = "") -> str:
+    """What a form that is shown again says of when it was first shown; a fresh time where that is too long ago."""
+    now = desk.parts.clock()
+    shown = open_form(sent, desk.parts.keys()) if sent else None
     kept = shown is not None and now - shown <= OLDEST
+    return sent if kept else seal_form(now, desk.parts.keys()[-1])
+
+
+def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *, frame: bool = False) -> SignupPage:
+    settings = desk.parts.settings
     return SignupPage(
         cadences=tuple(desk.parts.cadences().values()),
-        form_time=filled.form_time if kept else seal_form(now, desk.parts.keys()[-1]),
+        form_time=form_time_for(desk, filled.form_time),
         cadence=filled.cadence if filled.cadence in desk.parts.cadences() else settings.preselected(),
         email=filled.email,
         topics=settings.topics,
