@@ -1,12 +1,16 @@
 """What stands on other people's pages: the script, what it is told to draw, a bare form, and who may show them."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from mailer.config import Settings
+from mailer.store.tables import consent
 from mailer.templating.embed import embed_script, tightened
 from mailer.web.app import make_app
 from mailer.web.desk import Desk
@@ -155,3 +159,15 @@ async def test_a_bare_form_from_elsewhere_comes_back_filled_in_and_takes_one_mor
         second = await client.post("/subscribe", data=fields)
     assert second.status_code == 200
     assert woken
+
+
+async def test_a_form_in_a_frame_remembers_the_page_that_the_frame_stands_on(visit, desk, database):
+    shown = await visit("GET", "/embed", headers={"Referer": "https://site.example/an-article?visitor=7"})
+    (action,) = re.findall(r'<form method="post" action="([^"]+)"', shown.text)
+
+    async with later(desk, seconds=3) as client:
+        answer = await client.post(unescape(action), data=FORM | {"form_time": Fields(shown.text).found["form_time"]})
+
+    assert answer.status_code == 200
+    found = await database.read(lambda connection: connection.execute(select(consent.c.route, consent.c.source)).all())
+    assert found == [("frame", "https://site.example/an-article")]
