@@ -50,7 +50,7 @@ class Parts:
     """Everything a front door hands to a flow, made from the settings when it is asked for."""
 
     settings: Settings
-    clock: Clock
+    clock: Callable[[], datetime]
     draw: Callable[[], str] = draw
     chance: Callable[[], float] = random.random
 

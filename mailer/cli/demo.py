@@ -15,20 +15,25 @@ def demo(
     port: int = typer.Option(0, "--port", min=0, max=65535, help="Port of the inbox page. Default: any free one."),
     as_json: bool = JSON,
 ) -> None:
-    """See it work: a sample site and a local inbox.
+    """See it work: a sample site with its sign-up form, and a local inbox.
 
-    Serves the site, sends its digests to the inbox, and shows that in the browser. Nothing leaves this machine, and
-    nothing stays on it. Without a terminal it ends by itself, as with --once.
+    Serves the site, sends its digests to the inbox, and shows that in the browser, where you may subscribe, too.
+    Nothing leaves this machine, and nothing stays on it. Without a terminal it ends by itself, as with --once.
     """
     import asyncio
+    import logging
     import sys
 
+    from mailer import telemetry
     from mailer.cli.progress import watched
     from mailer.demo.show import show
+    from mailer.web.serving import pages_beside
 
+    telemetry.configure()
+    logging.getLogger().setLevel(logging.WARNING)  # what goes well is said in the demo's own words
     stay = not (once or as_json) and sys.stdout.isatty()
     try:
-        shown = asyncio.run(show(say=say if stay else tell, watch=watched, stay=stay, port=port))
+        shown = asyncio.run(show(say=say if stay else tell, watch=watched, serve=pages_beside, stay=stay, port=port))
     except KeyboardInterrupt:
         say("")
         return

@@ -6,15 +6,16 @@ Everything is a link with its choice in the query, so that it works without scri
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
 from jinja2 import Environment
 
 from mailer.demo.inbox import Inbox, Received
+from mailer.demo.later import Later
 from mailer.demo.letter import preview, read_head, read_letter
-from mailer.demo.pageserver import Page, Pages, Server, serve, templates
+from mailer.demo.pageserver import PAGE_POLICY, Page, Pages, Server, serve, templates
 
 A_PAGE = 50
 KB = 1_000
@@ -69,18 +70,35 @@ class Line:
     size: str
 
 
-def serve_inbox(inbox: Inbox, *, site_url: str = "", host: str = "127.0.0.1", port: int = 0) -> Server:
-    """The inbox's page over HTTP: `/` and `/mails/<id>`. `site_url`: where the sample site is, for a link to it."""
+def serve_inbox(
+    inbox: Inbox, *, site_url: str = "", later: Later | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Server:
+    """The inbox's page over HTTP: `/` and `/mails/<id>`. `site_url`: where the sample site is, for a link to it.
+
+    `later`: what sends the next digests, for buttons that ask for them.
+    """
     looks = templates()
     looks.globals.update(site_url=site_url, sandbox=SANDBOX)
     looks.filters["clock"] = lambda moment: f"{moment:%H:%M:%S}"
-    return serve(lambda _: _pages(inbox, looks), host, port)
+    looks.filters["hour"] = lambda moment: f"{moment:%H:%M}"
+    looks.filters["weekday"] = lambda moment: f"{moment:%A}"
+    return serve(lambda _: _pages(inbox, looks, later), host, port, forms=_forms(later) if later else None)
 
 
-def _pages(inbox: Inbox, looks: Environment) -> Pages:
+def _forms(later: Later) -> Pages:
+    def answer(path: str, fields: Mapping[str, str]) -> Page:
+        if path != "/next":
+            return Page(b"There is no such form.", "text/plain; charset=utf-8", 404)
+        later.send(fields.get("cadence", ""))
+        return Page(b"", status=303, headers={"Location": "/"})
+
+    return answer
+
+
+def _pages(inbox: Inbox, looks: Environment, later: Later | None) -> Pages:
     def answer(path: str, query: Mapping[str, str]) -> Page:
         if path == "/":
-            return _list(inbox, looks, query)
+            return _list(inbox, looks, query, later)
         if path == "/look.css":
             return Page(looks.get_template("look.css").render().encode(), "text/css; charset=utf-8")
         asked = _MAIL.fullmatch(path)
@@ -98,7 +116,7 @@ def _pages(inbox: Inbox, looks: Environment) -> Pages:
     return answer
 
 
-def _list(inbox: Inbox, looks: Environment, query: Mapping[str, str]) -> Page:
+def _list(inbox: Inbox, looks: Environment, query: Mapping[str, str], later: Later | None) -> Page:
     mails = inbox.messages[::-1]
     counts = Counter(mail.cadence for mail in mails)
     cadence = query.get("cadence", "")
@@ -107,9 +125,12 @@ def _list(inbox: Inbox, looks: Environment, query: Mapping[str, str]) -> Page:
     pages = max(1, -(-len(mails) // A_PAGE))
     asked = query.get("page", "")
     page = min(int(asked), pages) if _NUMBER.fullmatch(asked) else 1
-    return _html(
+    page_of_it = _html(
         looks,
         "inbox_list.html",
+        now=later.now() if later else None,
+        coming=later.coming() if later else (),
+        said=later.said if later else "",
         lines=[_line(mail) for mail in mails[(page - 1) * A_PAGE : page * A_PAGE]],
         cadence=cadence,
         counts=[(name, counts[name]) for name in sorted(counts, key=_pace) if name],
@@ -118,6 +139,7 @@ def _list(inbox: Inbox, looks: Environment, query: Mapping[str, str]) -> Page:
         page=page,
         pages=pages,
     )
+    return replace(page_of_it, policy=PAGE_POLICY.replace("form-action 'none'", "form-action 'self'"))
 
 
 def _mail(inbox: Inbox, looks: Environment, mail: Received, look: Look) -> Page:

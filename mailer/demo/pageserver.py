@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback, for the demo's two sites: a request's address in, a `Page` out."""
+"""A small HTTP server on loopback, for two of the demo's sites: a request's address in, a `Page` out."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -34,6 +34,8 @@ class Page:
 
 
 Pages = Callable[[str, Mapping[str, str]], Page]
+LONGEST_FORM = 10_000
+"""Bytes of a form."""
 
 
 class Server:
@@ -57,11 +59,15 @@ class Server:
         self.close()
 
 
-def serve(pages: Callable[[str], Pages], host: str = "127.0.0.1", port: int = 0) -> Server:
+def serve(
+    pages: Callable[[str], Pages], host: str = "127.0.0.1", port: int = 0, *, forms: Pages | None = None
+) -> Server:
     """Serve on a thread of its own. `pages(url)` is asked once, with the server's address, for the function that
-    answers (path, query) with a Page. OSError where the port is taken.
+    answers (path, query) with a Page; `forms` answers (path, fields) of a form that one of our pages sent.
+    OSError where the port is taken.
     """
     httpd = _Httpd((host, port), _Handler)
+    httpd.forms = forms
     url = f"http://{host}:{httpd.server_port}"
     httpd.pages = pages(url)
     return Server(httpd, url)
@@ -86,6 +92,7 @@ class _Httpd(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     pages: Pages
+    forms: Pages | None
 
     def server_bind(self) -> None:
         # HTTPServer's own asks DNS for the host's name, which can take seconds.
@@ -107,6 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(self._page())
 
+    def do_POST(self) -> None:
+        self._answer(self._done())
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Nothing: the terminal belongs to the demo's own lines."""
 
@@ -119,6 +129,22 @@ class _Handler(BaseHTTPRequestHandler):
             return Page(b"This address can't be read.", "text/plain; charset=utf-8", 400)
         except Exception:  # noqa: BLE001 - whatever a mail or a request holds, one page fails and the server stays
             return Page(b"This page could not be made.", "text/plain; charset=utf-8", 500)
+
+    def _done(self) -> Page:
+        plain = "text/plain; charset=utf-8"
+        length = self.headers.get("Content-Length", "")
+        if self.server.forms is None or not length.isdecimal() or int(length[:9]) > LONGEST_FORM:
+            return Page(b"This can't be sent here.", plain, 405)
+        # Browsers say which site a form is on (Fetch Metadata §2.3); another one has no business here.
+        if self.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+            return Page(b"This form is on another site.", plain, 403)
+        try:
+            fields = dict(parse_qsl(self.rfile.read(int(length)).decode(), max_num_fields=20))
+            return self.server.forms(urlsplit(self.path).path, fields)
+        except ValueError:
+            return Page(b"This form can't be read.", plain, 400)
+        except Exception:  # noqa: BLE001 - as above
+            return Page(b"This could not be done.", plain, 500)
 
     def _answer(self, page: Page) -> None:
         tag = f'"{sha256(page.body).hexdigest()[:20]}"'

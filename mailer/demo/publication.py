@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -16,11 +16,13 @@ from markupsafe import escape
 from mailer.core.language import reading_minutes
 from mailer.demo import pictures
 from mailer.demo.canvas import HEIGHT, WIDTH
-from mailer.demo.pageserver import Page, Pages, Server, serve, templates
+from mailer.demo.pageserver import PAGE_POLICY, Page, Pages, Server, serve, templates
 
 NAME = "Mia's Feed"
 TAGLINE = "Medical news and research, told plainly"
 RELATED = 4
+FRESH = 3
+"""Articles that come out before each further digest."""
 
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
 _DC = "http://purl.org/dc/elements/1.1/"
@@ -90,6 +92,19 @@ class Publication:
             for entry in source["article"]
         )
         self.articles = tuple(sorted(stories, key=lambda story: story.published, reverse=True))
+        self._archive = self.articles[::-1]
+        self._reprints = 0
+
+    def go_on(self, now: datetime) -> None:
+        """Time has passed: a few more articles have come out. They are old ones again, and say so."""
+        fresh = []
+        for hours in range(2, 2 + 5 * FRESH, 5):
+            old = self._archive[self._reprints % len(self._archive)]
+            self._reprints += 1
+            headline = f"From the archive, no. {self._reprints}: {old.headline}"
+            slug = f"{old.slug}-{self._reprints}"
+            fresh.append(replace(old, slug=slug, headline=headline, published=now - timedelta(hours=hours)))
+        self.articles = (*fresh, *self.articles)
 
     def find(self, slug: str) -> Story | None:
         return next((story for story in self.articles if story.slug == slug), None)
@@ -137,21 +152,27 @@ class Publication:
         _add(media, f"{{{_MEDIA}}}description", story.drawing.alt, type="plain")
 
 
-def serve_site(publication: Publication, host: str = "127.0.0.1", port: int = 0) -> Server:
-    """The publication over HTTP: `/feed.xml`, `/`, `/topics/<id>`, `/articles/<slug>`, `/pictures/<slug>.png`."""
-    return serve(lambda url: _pages(publication, url), host, port)
+def serve_site(publication: Publication, host: str = "127.0.0.1", port: int = 0, *, signup_url: str = "") -> Server:
+    """The publication over HTTP: `/feed.xml`, `/`, `/topics/<id>`, `/articles/<slug>`, `/pictures/<slug>.png`.
+
+    `signup_url`: where the reader's pages are, for the form below each article; '' leaves it out.
+    """
+    return serve(lambda url: _pages(publication, url, signup_url), host, port)
 
 
-def _pages(publication: Publication, base_url: str) -> Pages:
+def _pages(publication: Publication, base_url: str, signup_url: str) -> Pages:
     looks = templates()
     looks.globals.update(
         site={"name": NAME, "tagline": TAGLINE},
         topics=publication.topics,
         picture={"width": WIDTH, "height": HEIGHT},
+        signup_url=signup_url,
     )
-    newest = publication.articles[0].published
+    # What docs/embedding.md says that the form needs.
+    policy = f"{PAGE_POLICY}; script-src {signup_url}; connect-src {signup_url}" if signup_url else PAGE_POLICY
 
     def answer(path: str, _query: Mapping[str, str]) -> Page:
+        newest = publication.articles[0].published
         folder, _, name = path[1:].rpartition("/")
         if path == "/":
             return _html(looks, "front.html", stories=publication.articles, topic="", modified=newest)
@@ -169,9 +190,9 @@ def _pages(publication: Publication, base_url: str) -> Pages:
         if story and path == story.path:
             share = f"mailto:?subject={quote(story.headline)}&body={quote(base_url + story.path)}"
             related = publication.related(story)
-            return _html(looks, "article.html", story=story, related=related, share=share, modified=story.published)
-        later = folder in ("preferences", "unsubscribe", "one-click")
-        return _html(looks, "missing.html", status=404, later=later)
+            page = _html(looks, "article.html", story=story, related=related, share=share, modified=story.published)
+            return replace(page, policy=policy)
+        return _html(looks, "missing.html", status=404)
 
     return answer
 

@@ -1,6 +1,7 @@
 """`mailer demo`: a sample site, its feed, readers of three cadences, and their digests in a local inbox."""
 
 import asyncio
+import socket
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from mailer.config import parse, write_config
 from mailer.core.subscription import Newcomer
 from mailer.demo.inbox import Inbox
 from mailer.demo.inbox_page import serve_inbox
+from mailer.demo.later import DemoClock, Later
 from mailer.demo.publication import NAME, TAGLINE, Publication, serve_site
 from mailer.errors import MailerError
 from mailer.flows.delivering import Report, Run
@@ -21,7 +23,7 @@ from mailer.flows.subscribing import add
 from mailer.store import editions, stats
 from mailer.store.database import Database
 from mailer.store.upgrade import upgrade
-from mailer.wiring import Clock, Parts, draw
+from mailer.wiring import Parts, draw
 
 STATEMENT = "sample reader of the demo"
 READERS: Sequence[tuple[str, str, tuple[str, ...]]] = (
@@ -41,6 +43,9 @@ READERS: Sequence[tuple[str, str, tuple[str, ...]]] = (
 """Who reads the sample site: (name, cadence, topics)."""
 
 Watch = Callable[[Database, Run, Report], AbstractAsyncContextManager[None]]
+Serve = Callable[[Parts, Database, socket.socket], AbstractAsyncContextManager[None]]
+UNLIMITED = 1_000_000
+"""Sign-ups that one machine may try: it is the visitor's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +58,53 @@ class Shown:
     wrong: tuple[str, ...]
 
 
-async def show(*, say: Callable[[str], None], watch: Watch, stay: bool, port: int) -> Shown:
+async def show(*, say: Callable[[str], None], watch: Watch, serve: Serve, stay: bool, port: int) -> Shown:
     """Run the demo. `stay`: leave the pages up until cancelled. `port`: of the inbox page, 0 for any.
 
-    `say` hears what goes on; `watch` shows the sending. Raises MailerError where a step fails.
+    `say` hears what goes on; `watch` shows the sending; `serve` has the reader's pages on a socket while its block
+    lasts. Raises MailerError where a step fails.
     """
-    publication = Publication(datetime.now(UTC))
+    publication, clock = Publication(datetime.now(UTC)), DemoClock()
     inbox = Inbox(clock=lambda: datetime.now().astimezone())
     await inbox.start()
     try:
         with (
-            serve_site(publication) as site,
-            serve_inbox(inbox, site_url=site.url, port=port) as page,
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            serve_site(publication, signup_url=_url_of(listener)) as site,
             tempfile.TemporaryDirectory(prefix="mailer-demo-") as folder,
         ):
-            say(f"The sample site is at {site.url}")
-            made = _parts(Path(folder), publication, site.url, inbox.port)
+            made = _parts(Path(folder), publication, site.url, _url_of(listener), inbox.port, clock)
             upgrade(made.settings.store.url)
-            with made.open_database() as database:
+            with (
+                made.open_database() as database,
+                serve_inbox(
+                    inbox, site_url=site.url, later=Later(made, database, publication, clock), port=port
+                ) as page,
+            ):
+                say(f"The sample site is at {site.url}")
                 articles = await _fill(made, database, site.url, say)
                 await _send(made, database, watch, say)
                 shown = Shown(articles, inbox.total, len(READERS), await _wrong(database, inbox))
-            if stay:
-                if not shown.wrong:
-                    say(f"{shown.readers} readers, {shown.digests} digests: every reader got exactly one.")
-                say(f"The inbox is at {page.url}")
-                say("Ctrl-C ends the demo.")
-                await asyncio.Event().wait()
+                if stay:
+                    if not shown.wrong:
+                        say(f"{shown.readers} readers, {shown.digests} digests: every reader got exactly one.")
+                    async with serve(made, database, listener):
+                        say(f"Subscribe yourself, below any article: {site.url}{publication.articles[0].path}")
+                        say(f"The inbox is at {page.url}")
+                        say("Ctrl-C ends the demo.")
+                        await asyncio.Event().wait()
             return shown
     finally:
         await inbox.stop()
 
 
-def _parts(folder: Path, publication: Publication, site_url: str, smtp_port: int) -> Parts:
+def _url_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _parts(
+    folder: Path, publication: Publication, site_url: str, pages_url: str, smtp_port: int, clock: DemoClock
+) -> Parts:
     """The demo is a site like any other, with settings of its own."""
     text = write_config(
         {
@@ -100,10 +119,17 @@ def _parts(folder: Path, publication: Publication, site_url: str, smtp_port: int
             "smtp": {"host": "127.0.0.1", "port": smtp_port, "security": "none", "connections": 4},
             "feeds": {"allow_private": True},
             "topics": publication.topics,
+            "web": {"public_url": pages_url, "embed_origins": [site_url]},
+            "signup": {
+                "what": "Health and wellness in your inbox.",
+                "address_pause": "0s",
+                **dict.fromkeys(("address_per_day", "address_per_month"), UNLIMITED),
+                **dict.fromkeys(("network_per_hour", "network_per_day", "domain_per_hour", "burst"), UNLIMITED),
+            },
         },
         secret_keys=[draw() * 2],
     )
-    return Parts(parse(text, folder / "config.toml", {}), Clock())
+    return Parts(parse(text, folder / "config.toml", {}), clock)
 
 
 async def _fill(made: Parts, database: Database, site_url: str, say: Callable[[str], None]) -> int:

@@ -5,17 +5,18 @@ A browser lets other sites' scripts read the answers only where [web] embed_orig
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from mailer.core.colour import DARK, LIGHT, with_accent
 from mailer.core.page_sentences import mistake, sending
 from mailer.core.signup_page import SignupDone, SignupPage, lay_out_signup, lay_out_signup_done
-from mailer.core.tokens import seal_form
 from mailer.errors import StoreError
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.signup import Filled, check, join, read_there
+from mailer.web.signup import Filled, check, form_time_for, join, read_there
 from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, next_digest
 
 router = APIRouter(
@@ -46,7 +47,10 @@ class TopicOut(BaseModel):
 
 
 class FormOut(BaseModel):
-    """All that a sign-up form shows, in one language. `form_time`: to be sent back, 2 s to 24 h later."""
+    """All that a sign-up form shows, in one language. `form_time`: to be sent back, 2 s to 24 h later.
+
+    `accent`: the site's colour, made so that it can be read on white; `accent_dark`: on a dark ground.
+    """
 
     language: str
     direction: str
@@ -56,10 +60,15 @@ class FormOut(BaseModel):
     question: str
     choices: list[ChoiceOut]
     topics: list[TopicOut]
+    topics_label: str
+    topics_hint: str
     button: str
     sending: str
     privacy: str
     privacy_url: str
+    privacy_label: str
+    accent: str
+    accent_dark: str
     form_time: str
     mistakes: dict[str, str]
 
@@ -80,16 +89,19 @@ class SignupIn(BaseModel):
 
 
 class SignupOut(BaseModel):
-    """What to say, whatever is known of the address. `first`: when the first digest would come."""
+    """What to say, whatever is known of the address. `first`: when the first digest would come. `again`: on the button
+    that leads back to the form.
+    """
 
     status: str
     heading: str
     paragraphs: list[str]
+    again: str
     first: datetime
 
 
 class WrongOut(BaseModel):
-    """What is wrong: by field, a sentence. `form_time`: a fresh one, to send with the next try."""
+    """What is wrong: by field, a sentence. `form_time`: to send with the next try; a fresh one where it was stale."""
 
     error: str
     errors: dict[str, str]
@@ -105,15 +117,17 @@ async def preflight(desk: AtDesk, request: Request) -> Response:
 
 
 @router.get("/form", response_model=FormOut)
-async def form(desk: AtDesk, request: Request, lang: LanguageAsked = "") -> Response:
-    """What the form shows."""
+async def form(
+    desk: AtDesk, request: Request, lang: LanguageAsked = "", cadence: Annotated[str, Query(max_length=64)] = ""
+) -> Response:
+    """What the form shows. `?cadence=` ticks that one, where it is offered."""
     language = language_of(desk, request, lang)
     words = desk.parts.composer().templates.words(language)
     settings = desk.parts.settings
     page = SignupPage(
         cadences=tuple(desk.parts.cadences().values()),
-        form_time=_form_time(desk),
-        cadence=settings.preselected(),
+        form_time=form_time_for(desk),
+        cadence=cadence if cadence in desk.parts.cadences() else settings.preselected(),
         topics=settings.topics,
         what=settings.signup.what,
         privacy_url=settings.signup.privacy_url,
@@ -132,10 +146,15 @@ async def form(desk: AtDesk, request: Request, lang: LanguageAsked = "") -> Resp
             for one in shown.choices
         ],
         topics=[TopicOut(id=one.value, name=one.label) for one in shown.topics],
+        topics_label=_("Topics"),
+        topics_hint=_("None ticked means all."),
         button=_("Subscribe"),
         sending=sending(words),
         privacy=_("We respect your privacy and send nothing else. Unsubscribe at any time."),
         privacy_url=shown.privacy_url,
+        privacy_label=_("Privacy"),
+        accent=with_accent(LIGHT, settings.site_value().accent).accent,
+        accent_dark=with_accent(DARK, settings.site_value().accent).accent,
         form_time=shown.form_time,
         mistakes={code: mistake(words, code) for code in ("empty", "format", "pace", "stale", "server")},
     )
@@ -151,7 +170,7 @@ async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Respons
     sent = Filled(**filled.model_dump(exclude={"language", "source"}))
     wanted, errors = check(desk, sent, language)
     if wanted is None:
-        return _wrong(desk, request, language, errors, 422)
+        return _wrong(desk, request, filled, language, errors, 422)
     if not filled.website:
         route = "script" if request.headers.get("origin") else "api"
         source = filled.source or request.headers.get("referer", "")
@@ -159,7 +178,7 @@ async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Respons
         try:
             await join(desk, request, wanted, how)
         except StoreError:
-            return _wrong(desk, request, language, {"form": "server"}, 503)
+            return _wrong(desk, request, filled, language, {"form": "server"}, 503)
     words = desk.parts.composer().templates.words(language)
     first = next_digest(desk, wanted.cadence, wanted.timezone) or desk.parts.clock()
     done = lay_out_signup_done(
@@ -168,19 +187,21 @@ async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Respons
         words,
     )
     said = SignupOut(
-        status="confirm", heading=str(done.heading), paragraphs=[str(line) for line in done.said], first=first
+        status="confirm",
+        heading=str(done.heading),
+        paragraphs=[str(line) for line in done.said],
+        again=done.links[0].label,
+        first=first,
     )
     return JSONResponse(said.model_dump(mode="json"), headers=_shared(desk, request))
 
 
-def _form_time(desk: Desk) -> str:
-    return seal_form(desk.parts.clock(), desk.parts.keys()[-1])
-
-
-def _wrong(desk: Desk, request: Request, language: str, errors: Mapping[str, str], status: int) -> Response:
+def _wrong(
+    desk: Desk, request: Request, filled: SignupIn, language: str, errors: Mapping[str, str], status: int
+) -> Response:
     words = desk.parts.composer().templates.words(language)
     told = {field: mistake(words, code) for field, code in errors.items()}
-    said = WrongOut(error=" ".join(told.values()), errors=told, form_time=_form_time(desk))
+    said = WrongOut(error=" ".join(told.values()), errors=told, form_time=form_time_for(desk, filled.form_time))
     return JSONResponse(said.model_dump(), status, _shared(desk, request))
 
 

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from mailer import __version__
-from mailer.web import api, confirming, editions, forgetting, health, instead, leaving, preferences, signup
+from mailer.web import api, confirming, editions, embed, forgetting, health, instead, leaving, preferences, signup
 from mailer.web.access_log import AccessLog
 from mailer.web.desk import Desk
 from mailer.web.errors import IN_WORDS, handle_errors
@@ -12,6 +12,7 @@ from mailer.web.hardening import Body, Client, Head, SafeHeaders, Unforeseen
 ROUTERS = (
     signup.router,
     api.router,
+    embed.router,
     confirming.router,
     leaving.router,
     preferences.router,

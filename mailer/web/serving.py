@@ -5,8 +5,8 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
@@ -71,6 +71,24 @@ async def _serve(parts: Parts, database: Database, listener: socket.socket, read
         finally:
             room.close()
             await working
+
+
+@asynccontextmanager
+async def pages_beside(parts: Parts, database: Database, listener: socket.socket) -> AsyncIterator[None]:
+    """The pages and the post room, as `mailer serve` has them, beside what the block does. `listener`: listens already.
+
+    Signals and logs are left to whoever runs it.
+    """
+    room = Postroom(parts, database)
+    server = _Server(_options(make_app(Desk(parts, database, room.wake))), lambda: None)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(room.run())
+        tasks.create_task(server.serve(sockets=[listener]))
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            room.close()
 
 
 def _options(app: object) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse
@@ -19,6 +20,8 @@ from mailer.web.errors import IN_WORDS
 from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, network_of, next_digest, show
 
 router = APIRouter()
+
+_LONGEST = 1000  # characters of an address that are handed on
 
 
 class Filled(BaseModel):
@@ -48,39 +51,47 @@ async def embed_page(
     desk: AtDesk, request: Request, lang: LanguageAsked = "", cadence: Annotated[str, Query(max_length=64)] = ""
 ) -> HTMLResponse:
     """The form for a frame on the sites of [web] embed_origins."""
-    page = _form(desk, Filled(cadence=cadence), frame=True)
+    page = _form(desk, Filled(cadence=cadence), frame=_frame_on(request.headers.get("referer", "")))
     return show(desk, page, language_of(desk, request, lang), frame=True)
 
 
 @router.post("/subscribe", response_class=HTMLResponse, responses={422: IN_WORDS["4XX"], 503: IN_WORDS["4XX"]})
 async def subscribe(desk: AtDesk, request: Request, filled: Annotated[Filled, Form()]) -> HTMLResponse:
     """Take the form. Whatever is known of the address, the answer is the same."""
-    return await _take(desk, request, filled, frame=False)
+    return await _take(desk, request, filled)
 
 
 @router.post("/embed", response_class=HTMLResponse, responses={422: IN_WORDS["4XX"], 503: IN_WORDS["4XX"]})
-async def subscribe_in_frame(desk: AtDesk, request: Request, filled: Annotated[Filled, Form()]) -> HTMLResponse:
-    """The same from the frame."""
-    return await _take(desk, request, filled, frame=True)
+async def subscribe_in_frame(
+    desk: AtDesk, request: Request, filled: Annotated[Filled, Form()], on: Annotated[str, Query(max_length=2000)] = ""
+) -> HTMLResponse:
+    """The same from the frame. `?on=`: the page that the frame stands on."""
+    return await _take(desk, request, filled, frame=_frame_on(on), on=on)
 
 
-async def _take(desk: Desk, request: Request, filled: Filled, *, frame: bool) -> HTMLResponse:
+async def _take(desk: Desk, request: Request, filled: Filled, *, frame: str = "", on: str = "") -> HTMLResponse:
+    """`frame`: the path that a form in a frame is posted to, else ''."""
     language = language_of(desk, request, filled.lang)
     bare = not filled.form_time and is_friend(desk, request)
     wanted, errors = check(desk, filled, language, bare=bare)
     if wanted is None:
-        return show(desk, _form(desk, filled, errors, frame=frame), language, status=422, frame=frame)
+        return show(desk, _form(desk, filled, errors, frame=frame), language, status=422, frame=bool(frame))
     if not filled.website:
         route = "html" if bare else "frame" if frame else "page"
         own = f"{desk.parts.settings.site_value().public_url}{request.url.path}"
-        source = (request.headers.get("referer", "") or request.headers.get("origin", "")) if bare else own
+        source = request.headers.get("referer", "") if bare else on or own
         how = about(request, route, language=language, source=source, text=read_there(desk, language))
         try:
             await join(desk, request, wanted, how)
         except StoreError:
             again = _form(desk, filled, {"form": "server"}, frame=frame)
-            return show(desk, again, language, status=503, frame=frame)
-    return show(desk, _done(desk, filled, wanted, frame=frame), language, frame=frame)
+            return show(desk, again, language, status=503, frame=bool(frame))
+    return show(desk, _done(desk, filled, wanted, frame=bool(frame)), language, frame=bool(frame))
+
+
+def _frame_on(page: str) -> str:
+    """Where a form in a frame is posted to: it has to say itself which page it stands on, its own posts don't."""
+    return f"/embed?{urlencode({'on': page[:_LONGEST]})}" if page else "/embed"
 
 
 async def join(desk: Desk, request: Request, wanted: Newcomer, how: Circumstances) -> None:
@@ -139,13 +150,19 @@ def _time_code(desk: Desk, form_time: str) -> str:
     return "again" if age < YOUNGEST else ""
 
 
-def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *, frame: bool = False) -> SignupPage:
-    settings, now = desk.parts.settings, desk.parts.clock()
-    shown = open_form(filled.form_time, desk.parts.keys()) if filled.form_time else None
+def form_time_for(desk: Desk, sent: str = "") -> str:
+    """What a form that is shown again says of when it was first shown; a fresh time where that is too long ago."""
+    now = desk.parts.clock()
+    shown = open_form(sent, desk.parts.keys()) if sent else None
     kept = shown is not None and now - shown <= OLDEST
+    return sent if kept else seal_form(now, desk.parts.keys()[-1])
+
+
+def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *, frame: str = "") -> SignupPage:
+    settings = desk.parts.settings
     return SignupPage(
         cadences=tuple(desk.parts.cadences().values()),
-        form_time=filled.form_time if kept else seal_form(now, desk.parts.keys()[-1]),
+        form_time=form_time_for(desk, filled.form_time),
         cadence=_ticked(desk, filled, errors or {}),
         email=filled.email,
         topics=settings.topics,
@@ -155,8 +172,8 @@ def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *
         what=settings.signup.what,
         privacy_url=settings.signup.privacy_url,
         errors=errors or {},
-        frame=frame,
-        action="/embed" if frame else "/subscribe",
+        frame=bool(frame),
+        action=frame or "/subscribe",
     )
 
 

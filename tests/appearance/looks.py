@@ -4,10 +4,12 @@ import base64
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, Playwright, Route
 
@@ -113,15 +115,20 @@ class Window:
         page.set_content(look.change(html), wait_until="load")
         return page
 
+    @contextmanager
+    def fresh(self, look: Look, **more: Any) -> Iterator[Page]:
+        """A page with nothing of others in it, which may ask the network. `more`: as playwright's `new_context`."""
+        context = self._browser.new_context(**_as_seen(look), **more)
+        try:
+            yield context.new_page()
+        finally:
+            context.close()
+
     def page(self, look: Look) -> Page:
         return self._pages.get(look) or self._pages.setdefault(look, self._opened(look))
 
     def _opened(self, look: Look) -> Page:
-        context = self._browser.new_context(
-            viewport={"width": look.width, "height": 800},
-            device_scale_factor=look.scale,
-            color_scheme="dark" if look.dark else "light",
-        )
+        context = self._browser.new_context(**_as_seen(look))
         context.route("**/*", lambda route: _answer(route, images=look.images))
         page = context.new_page()
         if look.forced == "darkened":
@@ -149,10 +156,23 @@ def pixels(page: Page, look: Look, darkroom: Page) -> list[dict[str, float | str
 
 def keep_screenshot(window: Window, mail: str, look: str) -> None:
     """What the window shows in this look, for people: into the folder MAILER_SCREENSHOTS, where that is set."""
+    keep_screenshot_of(window.page(LOOKS[look]), f"{mail} {look}")
+
+
+def keep_screenshot_of(page: Page, name: str) -> None:
+    """The same of any page."""
     folder = os.environ.get("MAILER_SCREENSHOTS", "")
     if folder:
-        name = re.sub(r"[^A-Za-z0-9]+", "-", f"{mail} {look}").strip("-").lower()
-        window.page(LOOKS[look]).screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        file = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+        page.screenshot(path=Path(folder) / f"{file}.png", full_page=True)
+
+
+def _as_seen(look: Look) -> dict[str, Any]:
+    return {
+        "viewport": {"width": look.width, "height": 800},
+        "device_scale_factor": look.scale,
+        "color_scheme": "dark" if look.dark else "light",
+    }
 
 
 def _answer(route: Route, *, images: bool) -> None:

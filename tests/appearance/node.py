@@ -20,7 +20,7 @@ def run(script: str, files: Mapping[str, bytes], folder: Path) -> dict[str, Any]
         named[name] = folder / f"{number:03d}"
         named[name].write_bytes(data)
     done = subprocess.run(
-        [_node(), HERE / script],
+        [node(), HERE / script],
         input=json.dumps({name: str(path) for name, path in named.items()}),
         capture_output=True,
         encoding="utf-8",
@@ -31,8 +31,8 @@ def run(script: str, files: Mapping[str, bytes], folder: Path) -> dict[str, Any]
     return json.loads(done.stdout)
 
 
-def _node() -> str:
-    """Beside this Python where `make` put it there because the machine's is missing or too old, else on the path."""
+def node() -> str:
+    """The program, beside this Python where `make` put it: the machine's was missing or too old. Else on the path."""
     beside = Path(sys.executable).parent
     found = shutil.which("node", path=os.pathsep.join([str(beside), os.environ.get("PATH", "")]))
     assert found, "There is no Node here. `make test-mail` gets it."
