@@ -16,7 +16,7 @@ from mailer.core.tokens import seal_form
 from mailer.errors import StoreError
 from mailer.web.desk import AtDesk, Desk
 from mailer.web.signup import Filled, check, join, read_there
-from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, next_digest
+from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, next_digest, shared
 
 router = APIRouter(
     prefix="/api", responses={"4XX": {"description": "What is wrong.", "content": {"application/json": {}}}}
@@ -101,7 +101,7 @@ class WrongOut(BaseModel):
 async def preflight(desk: AtDesk, request: Request) -> Response:
     """Whether a script of another site may ask (CORS)."""
     allowed = is_friend(desk, request)
-    return Response(status_code=204, headers=_shared(desk, request) | (_PREFLIGHT if allowed else {}))
+    return Response(status_code=204, headers=shared(desk, request) | (_PREFLIGHT if allowed else {}))
 
 
 @router.get("/form", response_model=FormOut)
@@ -139,14 +139,14 @@ async def form(desk: AtDesk, request: Request, lang: LanguageAsked = "") -> Resp
         form_time=shown.form_time,
         mistakes={code: mistake(words, code) for code in ("empty", "format", "pace", "stale", "server")},
     )
-    return JSONResponse(found.model_dump(mode="json"), headers=_shared(desk, request))
+    return JSONResponse(found.model_dump(mode="json"), headers=shared(desk, request))
 
 
 @router.post("/subscribe", response_model=SignupOut, responses={422: {"model": WrongOut}, 503: {"model": WrongOut}})
 async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Response:
     """Ask for a subscription. The owner of the address is asked to confirm; the answer never tells what is known."""
     if request.headers.get("origin") and not is_friend(desk, request):
-        return JSONResponse({"error": "This site is not in [web] embed_origins."}, 403, _shared(desk, request))
+        return JSONResponse({"error": "This site is not in [web] embed_origins."}, 403, shared(desk, request))
     language = language_of(desk, request, filled.language)
     sent = Filled(**filled.model_dump(exclude={"language", "source"}))
     wanted, errors = check(desk, sent, language)
@@ -170,7 +170,7 @@ async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Respons
     said = SignupOut(
         status="confirm", heading=str(done.heading), paragraphs=[str(line) for line in done.said], first=first
     )
-    return JSONResponse(said.model_dump(mode="json"), headers=_shared(desk, request))
+    return JSONResponse(said.model_dump(mode="json"), headers=shared(desk, request))
 
 
 def _form_time(desk: Desk) -> str:
@@ -181,10 +181,4 @@ def _wrong(desk: Desk, request: Request, language: str, errors: Mapping[str, str
     words = desk.parts.composer().templates.words(language)
     told = {field: mistake(words, code) for field, code in errors.items()}
     said = WrongOut(error=" ".join(told.values()), errors=told, form_time=_form_time(desk))
-    return JSONResponse(said.model_dump(), status, _shared(desk, request))
-
-
-def _shared(desk: Desk, request: Request) -> dict[str, str]:
-    """Who may read the answer. It differs from site to site, so nobody may keep it for another."""
-    origin = request.headers.get("origin", "")
-    return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if is_friend(desk, request) else {})
+    return JSONResponse(said.model_dump(), status, shared(desk, request))

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Match
 
 from mailer.core.error_page import ErrorPage
 from mailer.web.desk import desk_of
-from mailer.web.visitor import language_of, show
+from mailer.web.visitor import language_of, shared, show
 
 SENTENCES: Mapping[int, str] = {
     404: "There is no such page.",
@@ -41,11 +41,11 @@ def handle_errors(app: FastAPI) -> None:
 def error_answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to a request that ends here: JSON under /api/, else a page."""
     sentence = SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
-    if request.scope["path"].startswith("/api/"):
-        return JSONResponse({"error": sentence}, status, headers)
     if "app" not in request.scope:  # outside of the application there are no pages
         return PlainTextResponse(sentence, status, dict(headers or {}))
     desk = desk_of(request)
+    if request.scope["path"].startswith("/api/"):
+        return JSONResponse({"error": sentence}, status, shared(desk, request) | dict(headers or {}))
     framed = request.scope["path"] == "/embed"
     answer = show(desk, ErrorPage(status, frame=framed), language_of(desk, request), status=status, frame=framed)
     answer.headers.update(headers or {})
