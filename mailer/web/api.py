@@ -17,7 +17,7 @@ from mailer.core.signup_page import SignupDone, SignupPage, lay_out_signup, lay_
 from mailer.errors import StoreError
 from mailer.web.desk import AtDesk, Desk
 from mailer.web.signup import Filled, check, form_time_for, join, read_there
-from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, next_digest
+from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, next_digest, shared
 
 router = APIRouter(
     prefix="/api", responses={"4XX": {"description": "What is wrong.", "content": {"application/json": {}}}}
@@ -113,7 +113,7 @@ class WrongOut(BaseModel):
 async def preflight(desk: AtDesk, request: Request) -> Response:
     """Whether a script of another site may ask (CORS)."""
     allowed = is_friend(desk, request)
-    return Response(status_code=204, headers=_shared(desk, request) | (_PREFLIGHT if allowed else {}))
+    return Response(status_code=204, headers=shared(desk, request) | (_PREFLIGHT if allowed else {}))
 
 
 @router.get("/form", response_model=FormOut)
@@ -158,14 +158,14 @@ async def form(
         form_time=shown.form_time,
         mistakes={code: mistake(words, code) for code in ("empty", "format", "pace", "stale", "server")},
     )
-    return JSONResponse(found.model_dump(mode="json"), headers=_shared(desk, request))
+    return JSONResponse(found.model_dump(mode="json"), headers=shared(desk, request))
 
 
 @router.post("/subscribe", response_model=SignupOut, responses={422: {"model": WrongOut}, 503: {"model": WrongOut}})
 async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Response:
     """Ask for a subscription. The owner of the address is asked to confirm; the answer never tells what is known."""
     if request.headers.get("origin") and not is_friend(desk, request):
-        return JSONResponse({"error": "This site is not in [web] embed_origins."}, 403, _shared(desk, request))
+        return JSONResponse({"error": "This site is not in [web] embed_origins."}, 403, shared(desk, request))
     language = language_of(desk, request, filled.language)
     sent = Filled(**filled.model_dump(exclude={"language", "source"}))
     wanted, errors = check(desk, sent, language)
@@ -193,7 +193,7 @@ async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Respons
         again=done.links[0].label,
         first=first,
     )
-    return JSONResponse(said.model_dump(mode="json"), headers=_shared(desk, request))
+    return JSONResponse(said.model_dump(mode="json"), headers=shared(desk, request))
 
 
 def _wrong(
@@ -202,10 +202,4 @@ def _wrong(
     words = desk.parts.composer().templates.words(language)
     told = {field: mistake(words, code) for field, code in errors.items()}
     said = WrongOut(error=" ".join(told.values()), errors=told, form_time=form_time_for(desk, filled.form_time))
-    return JSONResponse(said.model_dump(), status, _shared(desk, request))
-
-
-def _shared(desk: Desk, request: Request) -> dict[str, str]:
-    """Who may read the answer. It differs from site to site, so nobody may keep it for another."""
-    origin = request.headers.get("origin", "")
-    return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if is_friend(desk, request) else {})
+    return JSONResponse(said.model_dump(), status, shared(desk, request))

@@ -78,6 +78,12 @@ def is_friend(desk: Desk, request: Request) -> bool:
     return origin in {*desk.parts.settings.web.embed_origins, f"{public.scheme}://{public.netloc}"}
 
 
+def shared(desk: Desk, request: Request) -> dict[str, str]:
+    """Who may read an answer under /api/. It differs from site to site, so nobody may keep it for another (CORS)."""
+    origin = request.headers.get("origin", "")
+    return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if is_friend(desk, request) else {})
+
+
 def preferences_url(desk: Desk, reader: Subscriber) -> str:
     """The path of a reader's own page."""
     return f"/preferences/{seal(Claim(reader.id, reader.generation), Purpose.MANAGE, desk.parts.keys()[-1])}"

@@ -121,9 +121,9 @@ def test_each_limit_is_the_operators(option, count):
 def test_a_big_provider_has_no_limit_of_its_own():
     assert decided(domain="gmail.com", domain_hour=1000) is Outcome.CONFIRM
     assert decided(domain="gmail.com.example.org", domain_hour=1000) is Outcome.DOMAIN
-    assert decided(domain="provider.example", domain_hour=20) is Outcome.DOMAIN
-    named = OPTIONS.model_copy(update={"big_domains": ("provider.example",)})
-    assert decided(domain="provider.example", domain_hour=1000, options=named) is Outcome.CONFIRM
+    one = OPTIONS.model_copy(update={"big_domains": ("large.example",)})
+    assert decided(domain="large.example", domain_hour=20) is Outcome.DOMAIN
+    assert decided(domain="large.example", domain_hour=20, options=one) is Outcome.CONFIRM
 
 
 @given(
