@@ -104,7 +104,7 @@ class Window:
     """Chromium, with one page for each look that is asked for: opening a page takes longer than showing a mail."""
 
     def __init__(self, browser: Browser) -> None:
-        self._browser = browser
+        self.browser = browser
         self._pages: dict[Look, Page] = {}
 
     def show(self, html: str, look: Look) -> Page:
@@ -117,7 +117,7 @@ class Window:
         return self._pages.get(look) or self._pages.setdefault(look, self._opened(look))
 
     def _opened(self, look: Look) -> Page:
-        context = self._browser.new_context(
+        context = self.browser.new_context(
             viewport={"width": look.width, "height": 800},
             device_scale_factor=look.scale,
             color_scheme="dark" if look.dark else "light",
