@@ -156,6 +156,8 @@ class NoticeRow(SQLModel, table=True):
             postgresql_where=text("delivery_id IS NULL AND dropped = ''"),
         ),
         Index("ix_notices_posted", "throttled", "posted_at"),
+        # A number is never used twice: an erasure takes rows away, and the mails that they became keep their keys.
+        {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Key)

@@ -80,6 +80,7 @@ def _notices() -> None:
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("delivery_id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_notices_subscriber_id", "notices", ["subscriber_id"])
     wanted = sa.text("delivery_id IS NULL AND dropped = ''")
