@@ -106,7 +106,7 @@ class Window:
     """Chromium, with one page for each look that is asked for: opening a page takes longer than showing a mail."""
 
     def __init__(self, browser: Browser) -> None:
-        self._browser = browser
+        self.browser = browser
         self._pages: dict[Look, Page] = {}
 
     def show(self, html: str, look: Look) -> Page:
@@ -118,7 +118,7 @@ class Window:
     @contextmanager
     def fresh(self, look: Look, **more: Any) -> Iterator[Page]:
         """A page with nothing of others in it, which may ask the network. `more`: as playwright's `new_context`."""
-        context = self._browser.new_context(**_as_seen(look), **more)
+        context = self.browser.new_context(**_as_seen(look), **more)
         try:
             yield context.new_page()
         finally:
@@ -128,7 +128,7 @@ class Window:
         return self._pages.get(look) or self._pages.setdefault(look, self._opened(look))
 
     def _opened(self, look: Look) -> Page:
-        context = self._browser.new_context(**_as_seen(look))
+        context = self.browser.new_context(**_as_seen(look))
         context.route("**/*", lambda route: _answer(route, images=look.images))
         page = context.new_page()
         if look.forced == "darkened":

@@ -170,10 +170,13 @@ class Relay:
 
     def mail_to(self, address: str) -> EmailMessage:
         """The last message for this address, parsed."""
-        data = [taken.data for taken in self._relay.accepted if taken.recipient == address][-1]
-        message = message_from_bytes(data, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        return message
+        return self.mails_to(address)[-1]
+
+    def mails_to(self, address: str) -> list[EmailMessage]:
+        """All of them, in the order in which they came."""
+        taken = [one.data for one in self._relay.accepted if one.recipient == address]
+        messages = [message_from_bytes(data, policy=policy.default) for data in taken]
+        return [message for message in messages if isinstance(message, EmailMessage)]
 
     def bytes_to(self, address: str) -> bytes:
         return [taken.data for taken in self._relay.accepted if taken.recipient == address][-1]

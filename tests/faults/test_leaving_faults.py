@@ -488,3 +488,19 @@ async def test_whoever_presses_the_link_that_erases_in_the_middle_of_a_run_gets_
         assert at_last in {state, f"{state}: {reason}"}
         assert await sums_hold(day.database) == Counter(accepted=3) + Counter([state])
         assert day.copies("ben") == day.copies("cem") == {"digest": 1}
+
+
+async def test_after_an_erasure_the_next_ones_get_their_mail(morning):
+    day = await morning()
+    async with day.relay:
+        await day.run()
+        await day.preferences(do="erase")
+        await day.post()
+        await day.run()
+        await day.press(link(day.mail(), "erase"))
+
+        await sign_up(day, "dora")
+
+        assert await day.post() == 1
+        await day.run()
+        assert day.copies("dora") == {"confirm": 1}
