@@ -33,18 +33,19 @@
       background: var(--mailer-background, none); font-family: var(--mailer-font, inherit);
       font-size: max(1em, 16px); line-height: 1.5; text-align: start; overflow-wrap: anywhere;
     }
-    h2 { font-family: var(--mailer-heading-font, inherit); font-size: 1.25em; line-height: 1.3; }
+    h2 { font-family: var(--mailer-heading-font, inherit); font-size: 1.25em; }
     p, form > * { margin-top: 16px; }
     fieldset { border: 0; }
-    legend, div > label, button, form p { font-weight: 600; }
     form p { margin: 0; color: var(--e); }
     :has(> p[id]) { border-inline-start: 4px solid var(--e); padding-inline-start: 12px; }
     button, select, #email {
       width: 100%; min-height: 48px; padding: 0 12px; margin-top: 4px; font: inherit; color: inherit;
       background: none; border: 1px solid #7d868e; border-radius: 6px;
     }
-    button { margin-top: 16px; background: var(--a); border-color: var(--a); color: var(--mailer-on-accent, light-dark(#fff, #16191c));
+    legend, div > label, button, form p { font-weight: 600; }
+    button { background: var(--a); border-color: var(--a); color: var(--mailer-on-accent, light-dark(#fff, #16191c));
       cursor: pointer; }
+    p > button { background: none; color: var(--a); }
     fieldset label { display: flex; gap: 12px; padding: 10px 0; }
     fieldset input { flex: none; width: 20px; height: 20px; margin: 2px; accent-color: var(--a); }
     small { display: block; font-size: 15px; opacity: .8; }
@@ -79,9 +80,9 @@
       field.parentNode.querySelector("p")?.remove();
       input.ariaInvalid = null;
       if (errors[key]) {
-        field.before(make("p", { id: key + "-wrong" }, errors[key]));
+        field.before(make("p", { id: key + 1 }, errors[key]));
         input.ariaInvalid = true;
-        input.setAttribute("aria-describedby", key + "-wrong");
+        input.setAttribute("aria-describedby", key + 1);
         input.focus();
       }
     });
@@ -115,7 +116,7 @@
           box.replaceChildren(...whole);
           email.focus();
         };
-        box.replaceChildren(status, again);
+        box.replaceChildren(status, make("p", {}, again));
         status.focus();
       }
     };
@@ -128,9 +129,9 @@
 
   customElements.get(name) || customElements.define(name, class extends HTMLElement {
     connectedCallback() {
-      const wish = { lang: this.closest("[lang]")?.lang || "", ...script.dataset, ...this.dataset };
-      this.asked ||= fetch(at("api/form?" + new URLSearchParams(wish)))
-        .then(answer => answer.json()).then(told => draw(this, told)).catch(() => {});
+      this.asked ||= fetch(at("api/form?" + new URLSearchParams({
+        lang: this.closest("[lang]")?.lang || "", ...script.dataset, ...this.dataset,
+      }))).then(answer => answer.json()).then(told => draw(this, told)).catch(() => {});
     }
   });
 

@@ -16,7 +16,8 @@ DOCS = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text(encoding=
 PAGE = """<!DOCTYPE html><html lang="{lang}" dir="{dir}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>An article</title>
 <style>:root {{ color-scheme: light dark }} body {{ font: 17px/1.6 Georgia, serif; margin: 0 auto; max-width: 34rem;
-padding: 0 16px }}</style></head><body><main><h1>An article</h1><p>Its text.</p>
+padding: 0 16px; background: light-dark(#FFFFFF, #16191C); color: light-dark(#1A1D20, #E8EBED) }}
+a {{ color: light-dark(#0B5F6B, #129DB0) }}</style></head><body><main><h1>An article</h1><p>Its text.</p>
 {embed}
 <h2>Related Articles</h2><p><a href="/">Another one</a></p></main></body></html>"""
 _POLICIES = DOCS.partition("Content-Security-Policy needs")[2]
