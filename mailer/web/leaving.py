@@ -69,6 +69,9 @@ async def unsubscribe(
     if claim is None:
         return _shown(desk, request, None, "wrong", lang)
     match do:
+        case "again" | "reason" if reader is not None and reader.state in _LISTENING:
+            # They have come back meanwhile: nothing of it would be true.
+            return await unsubscribe_page(token, desk, request, lang)
         case "again":
             return await _again(desk, request, claim, reader, lang)
         case "reason":
