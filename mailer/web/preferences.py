@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict
 
 from mailer.core.cadence import first_instant, zone_named
+from mailer.core.consent import Circumstances
 from mailer.core.preference_page import LONGEST_PAUSE, WEEKS, PreferencePage
 from mailer.core.reader_page import AddressPage, InsteadPage
 from mailer.core.subscription import (
@@ -90,7 +91,7 @@ async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotat
             return await _move(desk, request, reader, typed)
         case "copy" | "erase" as asked:
             ask = subscribing.ask_for_copy if asked == "copy" else subscribing.ask_to_be_erased
-            how = about(request, "preferences", language=lang)
+            how = _how(desk, request, reader, lang)
             await ask(desk.database, reader, now=desk.parts.clock(), about=how)
             desk.wake()
             return _shown(desk, request, reader, lang, changed="copy" if asked == "copy" else "erase")
@@ -133,6 +134,11 @@ def _holds(claim: Claim | None, reader: Subscriber | None) -> bool:
     )
 
 
+def _how(desk: Desk, request: Request, reader: Subscriber, lang: str) -> Circumstances:
+    """How they came to press it; the language is that of the page, not what somebody typed."""
+    return about(request, "preferences", language=language_of(desk, request, lang, reader.language))
+
+
 def _own(reader: Subscriber | None) -> Subscriber:
     if reader is None:
         raise RuntimeError("whoever has no page was told so before")
@@ -155,7 +161,7 @@ def _cut(
 
 async def _choose(desk: Desk, request: Request, reader: Subscriber, wish: Wish, lang: str) -> Subscriber | None:
     """Carry a wish out. None: it makes no sense any more."""
-    how = about(request, "preferences", language=lang)
+    how = _how(desk, request, reader, lang)
     tell = desk.parts.settings.signup.changed
     try:
         kept = await subscribing.choose(desk.database, reader.id, wish, now=desk.parts.clock(), about=how, tell=tell)
@@ -230,7 +236,7 @@ async def _move(desk: Desk, request: Request, reader: Subscriber, typed: Typed) 
         reader,
         address,
         now=desk.parts.clock(),
-        about=about(request, "preferences", language=lang),
+        about=_how(desk, request, reader, lang),
         network=network_of(request),
         options=desk.parts.settings.signup,
         fingerprints=desk.parts.fingerprints,
