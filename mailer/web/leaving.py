@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from mailer.core.cadence import slower_than, zone_named
+from mailer.core.consent import Circumstances
 from mailer.core.leaving_page import PAUSE, REASONS, UnsubscribePage
 from mailer.core.subscription import State, Subscriber
 from mailer.core.tokens import Claim, Purpose, open_token
@@ -69,6 +70,9 @@ async def unsubscribe(
     if claim is None:
         return _shown(desk, request, None, "wrong", lang)
     match do:
+        case "again" | "reason" if reader is not None and reader.state in _LISTENING:
+            # They have come back meanwhile: nothing of it would be true.
+            return await unsubscribe_page(token, desk, request, lang)
         case "again":
             return await _again(desk, request, claim, reader, lang)
         case "reason":
@@ -84,8 +88,13 @@ async def _whose(desk: Desk, token: str) -> tuple[Claim | None, Subscriber | Non
     return claim, await desk.database.read(subscribers.of_id, claim.subscriber) if claim else None
 
 
+def _how(desk: Desk, request: Request, reader: Subscriber | None, lang: str) -> Circumstances:
+    """How they came to press it; the language is that of the page, not what somebody typed."""
+    return about(request, "link", language=language_of(desk, request, lang, reader.language if reader else ""))
+
+
 async def _leave(desk: Desk, request: Request, claim: Claim, reader: Subscriber | None, lang: str) -> HTMLResponse:
-    how = about(request, "link", language=lang)
+    how = _how(desk, request, reader, lang)
     goodbye = desk.parts.settings.signup.goodbye
     left = await subscribing.leave_by_link(desk.database, claim, now=desk.parts.clock(), about=how, goodbye=goodbye)
     desk.wake()
@@ -99,7 +108,7 @@ async def _keep(desk: Desk, request: Request, reader: Subscriber, cadence: str, 
     if cadence and cadence not in desk.parts.cadences():
         return _shown(desk, request, reader, "ask", lang)
     wish = subscribing.Wish(cadence=cadence) if cadence else subscribing.Wish(pause_until=_morning(desk, reader, until))
-    how = about(request, "link", language=lang)
+    how = _how(desk, request, reader, lang)
     tell = desk.parts.settings.signup.changed
     try:
         kept = await subscribing.choose(desk.database, reader.id, wish, now=now, about=how, tell=tell)
@@ -121,7 +130,7 @@ async def _again(desk: Desk, request: Request, claim: Claim, reader: Subscriber 
         desk.database,
         claim.subscriber,
         now=desk.parts.clock(),
-        about=about(request, "link", language=lang),
+        about=_how(desk, request, reader, lang),
         network=network_of(request),
         options=desk.parts.settings.signup,
         fingerprints=desk.parts.fingerprints,
@@ -140,7 +149,7 @@ async def _reason(
             reason=reason if reason in REASONS else "else",
             text=text,
             now=desk.parts.clock(),
-            about=about(request, "link", language=lang),
+            about=_how(desk, request, reader, lang),
         )
     return _shown(desk, request, reader, "thanks", lang)
 

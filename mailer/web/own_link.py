@@ -3,6 +3,7 @@
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from mailer.core.consent import Circumstances
 from mailer.core.preference_page import PreferencePage
 from mailer.core.reader_page import AddressPage
 from mailer.core.subscription import State, Subscriber
@@ -33,6 +34,11 @@ def holds(claim: Claim | None, reader: Subscriber | None) -> bool:
     )
 
 
+def pressed(desk: Desk, request: Request, reader: Subscriber, lang: str) -> Circumstances:
+    """How they came to press it; the language is that of the page, not what somebody typed."""
+    return about(request, "preferences", language=language_of(desk, request, lang, reader.language))
+
+
 def own(reader: Subscriber | None) -> Subscriber:
     """The reader of a link that `cut` let pass."""
     if reader is None:
@@ -54,7 +60,7 @@ def cut(desk: Desk, request: Request, claim: Claim | None, reader: Subscriber | 
 
 async def choose(desk: Desk, request: Request, reader: Subscriber, wish: Wish, lang: str) -> Subscriber | None:
     """Carry a wish out. None: it makes no sense any more."""
-    how = about(request, "preferences", language=lang)
+    how = pressed(desk, request, reader, lang)
     tell = desk.parts.settings.signup.changed
     try:
         kept = await subscribing.choose(desk.database, reader.id, wish, now=desk.parts.clock(), about=how, tell=tell)

@@ -21,10 +21,9 @@ from mailer.core.tokens import Claim, Purpose, seal
 from mailer.flows import subscribing
 from mailer.flows.subscribing import CADENCES_OWN, Wish
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.own_link import choose, cut, own, whose
+from mailer.web.own_link import choose, cut, own, pressed, whose
 from mailer.web.visitor import (
     LanguageAsked,
-    about,
     coming,
     language_of,
     network_of,
@@ -84,7 +83,7 @@ async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotat
             return await _move(desk, request, reader, typed)
         case "copy" | "erase" as asked:
             ask = subscribing.ask_for_copy if asked == "copy" else subscribing.ask_to_be_erased
-            how = about(request, "preferences", language=lang)
+            how = pressed(desk, request, reader, lang)
             await ask(desk.database, reader, now=desk.parts.clock(), about=how)
             desk.wake()
             return _shown(desk, request, reader, lang, changed="copy" if asked == "copy" else "erase")
@@ -157,7 +156,7 @@ async def _move(desk: Desk, request: Request, reader: Subscriber, typed: Typed) 
         reader,
         address,
         now=desk.parts.clock(),
-        about=about(request, "preferences", language=lang),
+        about=pressed(desk, request, reader, lang),
         network=network_of(request),
         options=desk.parts.settings.signup,
         fingerprints=desk.parts.fingerprints,

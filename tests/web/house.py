@@ -1,5 +1,6 @@
 """The whole house: pages, post room and a relay on one database, by a clock that stands; and visitors."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
@@ -136,7 +137,7 @@ def never(answer: httpx.Response) -> None:
     if answer.headers.get("content-type", "").startswith("text/html") and answer.text:
         assert "<script" not in answer.text
         assert " src=" not in answer.text
-        assert "<link" not in answer.text
+        assert set(re.findall(r'<link rel="([a-z ]+)"', answer.text)) <= {"canonical", "alternate"}
         assert "@import" not in answer.text
         assert "url(" not in answer.text
 
