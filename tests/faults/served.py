@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from http.client import HTTPConnection
@@ -90,15 +91,15 @@ class Served:
 
     def request(self, method: str, path: str, fields: dict[str, Any] | None = None, **headers: str) -> tuple[int, str]:
         """Returns the status and the body."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            body = None if fields is None else urlencode(fields, doseq=True)
-            kind = {} if body is None else {"Content-Type": "application/x-www-form-urlencoded"}
-            connection.request(method, path, body, kind | headers)
+        body = None if fields is None else urlencode(fields, doseq=True)
+        return self.send(method, path, body, "application/x-www-form-urlencoded", **headers)
+
+    def send(self, method: str, path: str, body: str | None, kind: str, **headers: str) -> tuple[int, str]:
+        """The same with a body of any kind."""
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request(method, path, body, ({} if body is None else {"Content-Type": kind}) | headers)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
-        finally:
-            connection.close()
 
     def get(self, path: str) -> str:
         return self._well(*self.request("GET", path))
