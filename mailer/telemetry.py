@@ -13,10 +13,11 @@ _ADDRESS = re.compile(r"([^\s@<>\"'()\[\]{},;:=&?/\\|]*)(?:@|%40)([^\s@<>\"'()\[
 _TOKEN = re.compile(r"(?:[\w-]+\.)*(?=[\w-]*[A-Z0-9])[\w-]{24,}(?:\.[\w-]+)*=*", re.ASCII)
 
 
-def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
+def configure(stream: TextIO | None = None, *, json: bool | None = None, level: int = logging.INFO) -> None:
     """Send what structlog and the standard library log to `stream`, standard error unless said otherwise.
 
-    `json`: a JSON document a line; None: where nobody looks at it on a terminal.
+    `json`: a JSON document a line; None: where nobody looks at it on a terminal. `level`: from which on mailer's own
+    lines are written.
     """
     out = sys.stderr if stream is None else stream
     terminal = out.isatty()
@@ -45,7 +46,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # of others what is wrong, not what they do: httpx tells every address it asks
-    logging.getLogger("mailer").setLevel(logging.INFO)
+    logging.getLogger("mailer").setLevel(level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

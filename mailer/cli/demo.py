@@ -29,8 +29,7 @@ def demo(
     from mailer.demo.show import show
     from mailer.web.serving import pages_beside
 
-    telemetry.configure()
-    logging.getLogger().setLevel(logging.WARNING)  # what goes well is said in the demo's own words
+    telemetry.configure(level=logging.WARNING)  # what goes well is said in the demo's own words
     stay = not (once or as_json) and sys.stdout.isatty()
     try:
         shown = asyncio.run(show(say=say if stay else tell, watch=watched, serve=pages_beside, stay=stay, port=port))

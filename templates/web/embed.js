@@ -71,7 +71,7 @@
         group(told.topics_hint, topics.map(one => row({ type: "checkbox", name: "topics", value: one.id }, 0, one.name)))) : "",
       make("div", {}, button)),
       whole = [make("h2", {}, told.heading), make("p", {}, told.what), form,
-        make("p", {}, make("small", {}, told.privacy, " ", privacy_url ? make("a", { href: privacy_url }, told.privacy_label) : ""))],
+        make("p", {}, make("small", {}, told.privacy), privacy_url ? make("a", { href: privacy_url }, told.privacy_label) : "")],
       box = make("div", { lang: told.language, dir: told.direction }, ...whole);
 
     // What is wrong, by field; from the last to the first, which keeps the focus.

@@ -58,7 +58,7 @@ class Stranger(ThreadingHTTPServer):
 
     def publish(self, path: str, embed: str, *, policy: str = "", lang: str = "en") -> str:
         """An article with this in it. Returns its address."""
-        headers = {"Content-Security-Policy": f"default-src 'none'; style-src 'unsafe-inline'; {policy}"}
+        headers = {"Content-Security-Policy": f"default-src 'none'; {policy}"}
         page = PAGE.format(embed=embed, lang=lang, dir="rtl" if lang == "ar" else "ltr")
         self.pages[path] = (headers if policy else {}, page)
         return self.url + path

@@ -21,6 +21,9 @@ from tests.appearance.test_pages import AS_A_PAGE
 TOO_QUICK = 2.2
 """Seconds in which nobody fills in a form."""
 SEEN = ("light", "dark", "375 px", "375 px dark", "320 px", "200 %")
+OWN_STYLE = "; style-src 'unsafe-inline'"
+"""What the sample page needs for its own style."""
+DAYS = ("Monday", "Wednesday", "Friday")
 WAYS = {"script": "script", "frame": "frame", "plain form": "html"}
 
 
@@ -238,7 +241,7 @@ def test_a_plain_form_of_a_site_that_is_not_named_takes_one_more_press(window, h
 @pytest.mark.parametrize("name", EMBEDS)
 def test_the_documented_policy_is_enough(window, here, name):
     embed = here.embed(name).replace(' style="border: 0"', "")
-    url = here.friend.publish(f"/policy-{name[:5]}", embed, policy=here.here(POLICIES[name]))
+    url = here.friend.publish(f"/policy-{name[:5]}", embed, policy=here.here(POLICIES[name]) + OWN_STYLE)
     with window.fresh(LOOKS["light"]) as page:
         said = []
         page.on("console", lambda message: said.append(message.text))
@@ -251,10 +254,50 @@ def test_the_documented_policy_is_enough(window, here, name):
         assert said == []
 
 
-def test_the_script_makes_no_markup_where_a_page_forbids_it(window, here):
-    policy = here.here(POLICIES["script"]) + "; require-trusted-types-for 'script'"
-    with visiting(window, here.friend.publish("/trusted", here.embed("script"), policy=policy)) as page:
-        form_of(page, "script")
+def test_the_script_makes_no_markup_and_no_inline_style_where_a_page_forbids_it(window, here):
+    policy = here.here(POLICIES["script"]) + "; require-trusted-types-for 'script'; style-src 'none'"
+    with visiting(window, here.friend.publish("/strict", here.embed("script"), policy=policy)) as page:
+        button = form_of(page, "script").get_by_role("button", name="Subscribe")
+        assert button.evaluate("(one) => getComputedStyle(one).minHeight") == "48px"
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "320 px"])
+def test_many_choices_are_a_list_and_topics_are_folded_up(window, here, look):
+    with visiting(window, here.friend.publish("/empty", "-"), look) as page:
+        told = page.request.get(f"{here.pages}/api/form").json()
+        weekly = told["choices"][1]
+        told["choices"] += [weekly | {"name": f"{day}s", "label": f"{day}s", "checked": False} for day in DAYS]
+        told["topics"] = [{"id": day, "name": f"About {day}"} for day in DAYS]
+        told["privacy_url"] = "https://site.example/privacy"
+        allowed = {"Access-Control-Allow-Origin": here.friend.url, "Access-Control-Allow-Headers": "Content-Type"}
+        wrong = {"cadence": "Choose how often", "topics": "Choose topics from the list"}
+        sent = []
+
+        def answer(route):
+            sent.append(route.request.post_data_json)
+            route.fulfill(status=422, json={"error": "x", "errors": wrong, "form_time": "new"}, headers=allowed)
+
+        page.route("**/api/form*", lambda route: route.fulfill(json=told, headers=allowed))
+        page.route("**/api/subscribe", answer)
+        page.goto(here.friend.publish("/many", here.embed("script")))
+        choices = form_of(page, "script").get_by_label("How often would you like updates?")
+        expect(choices).to_have_value("weekly")
+        choices.select_option("Mondays")
+        page.get_by_text("Topics", exact=True).click()
+        page.get_by_label("About Monday").check()
+        page.get_by_label("About Friday").check()
+        assert broken(page) == []
+        fits(page)
+        page.get_by_role("button", name="Subscribe").click()
+        expect(choices).to_be_focused()
+        expect(choices).to_have_accessible_description("Choose how often")
+        expect(page.get_by_role("button", name="Subscribe")).to_have_accessible_description(
+            "Choose topics from the list"
+        )
+        assert (sent[0]["cadence"], sent[0]["topics"]) == ("Mondays", ["Monday", "Friday"])
+        assert broken(page) == []
+        keep_screenshot_of(page, f"embed many {look}")
+        assert page.get_by_role("link", name="Privacy").get_attribute("href") == "https://site.example/privacy"
 
 
 def test_words_of_others_are_text(window, here):

@@ -202,6 +202,33 @@ def test_a_publication_may_be_dated_in_any_time_zone():
     assert answer.headers["Last-Modified"] == "Sun, 22 Nov 2026 14:00:00 GMT"
 
 
+def test_as_time_goes_on_articles_come_out_that_nobody_has_seen_under_that_name():
+    told = Publication(NOW)
+    for days in range(1, 9):
+        told.go_on(NOW + timedelta(days=days))
+    assert len(told.articles) == len(Publication(NOW).articles) + 8 * 3
+    assert [story.published for story in told.articles] == sorted(
+        (story.published for story in told.articles), reverse=True
+    )
+    for unique in ("slug", "headline", "path"):
+        assert len({getattr(story, unique) for story in told.articles}) == len(told.articles)
+    with serve_site(told) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        assert client.get(told.articles[0].path).status_code == 200
+        assert client.get(told.articles[0].picture_path).headers["Content-Type"] == "image/png"
+        assert len(feedparser.parse(BytesIO(client.get("/feed.xml").content)).entries) == len(told.articles)
+
+
+def test_the_form_stands_between_the_article_and_the_related_ones_where_the_pages_are_told(publication):
+    with serve_site(publication, signup_url="http://127.0.0.1:9") as server:
+        answer = httpx.get(server.url + publication.articles[0].path, trust_env=False)
+        front = httpx.get(server.url, trust_env=False)
+    places = [answer.text.index(part) for part in ("</article>", "<mailer-signup>", "/embed.js", "Related Articles")]
+    assert places == sorted(places)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src http://127.0.0.1:9; connect-src http://127.0.0.1:9" in policy
+    assert "script-src" not in front.headers["Content-Security-Policy"]
+
+
 def test_the_five_subjects_of_the_reference_page_are_told_in_five_paragraphs_and_two_minutes(publication):
     five = publication.articles[:5]
     assert [(len(story.paragraphs), story.minutes) for story in five] == [(5, 2)] * 5
