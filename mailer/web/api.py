@@ -101,11 +101,14 @@ class SignupOut(BaseModel):
 
 
 class WrongOut(BaseModel):
-    """What is wrong: by field, a sentence. `form_time`: to send with the next try; a fresh one where it was stale."""
+    """What is wrong: by field, a sentence. `form_time`: to send with the next try; a fresh one where it was stale.
+
+    Where it was no form at all there is `error` alone.
+    """
 
     error: str
-    errors: dict[str, str]
-    form_time: str
+    errors: dict[str, str] = {}
+    form_time: str = ""
 
 
 @router.options("/form", include_in_schema=False)

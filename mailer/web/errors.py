@@ -76,4 +76,4 @@ def _flat(routes: Sequence[BaseRoute]) -> Iterator[BaseRoute]:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     del error  # it holds what was typed
-    return error_answer(request, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return error_answer(request, HTTPStatus.UNPROCESSABLE_ENTITY.value)

@@ -87,8 +87,8 @@ async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotat
             await ask(desk.database, reader, now=desk.parts.clock(), about=how)
             desk.wake()
             return _shown(desk, request, reader, lang, changed="copy" if asked == "copy" else "erase")
-        case _:
-            return _shown(desk, request, reader, lang)
+        case _:  # no button of this page: nothing was done
+            return _shown(desk, request, reader, lang, status=422)
 
 
 async def _save(desk: Desk, request: Request, reader: Subscriber, typed: Typed) -> HTMLResponse:

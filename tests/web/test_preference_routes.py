@@ -229,7 +229,7 @@ async def test_what_somebody_else_must_not_see_or_do_goes_by_mail(house, what):
 @pytest.mark.parametrize("do", ["", "nonsense", "unsubscribe", "save "])
 async def test_a_press_of_no_button_changes_nothing(house, do):
     answer = await house.press_on(await house.own_link(), save(do=do, cadence="daily"))
-    assert answer.status_code == 200
+    assert answer.status_code == 422
     assert (await house.reader()).cadence == "weekly"
 
 
