@@ -78,6 +78,13 @@ def settings(genuine):
     return "\n".join(lines)
 
 
+def operations(house) -> int:
+    """How many the document names: a run that asked fewer proves nothing."""
+    found = sum(len(methods) for methods in house.app.openapi()["paths"].values())
+    assert found > 25
+    return found
+
+
 async def probed(house, folder: Path, genuine, *more: str) -> tuple[int, str]:
     """The document and all that it names, asked over HTTP by a process of its own. Returns its exit code and words."""
     config = folder / "schemathesis.toml"
@@ -117,7 +124,7 @@ async def test_every_answer_is_one_that_the_document_names(house, tmp_path):
     code, said = await probed(house, tmp_path, genuine)
 
     assert code == 0, said
-    assert "Tested: 28" in said
+    assert f"Tested: {operations(house)}\n" in said
     assert "Failures:" not in said
 
 
@@ -125,5 +132,5 @@ async def test_whatever_is_made_up_for_a_link_has_an_answer_that_the_document_na
     code, said = await probed(house, tmp_path, {}, "--phases", "fuzzing")
 
     assert code == 0, said
-    assert "Tested: 28" in said
+    assert f"Tested: {operations(house)}\n" in said
     assert "Failures:" not in said
