@@ -1,5 +1,6 @@
 """Behind mailed links: pages that ask, and presses that do; never by opening them."""
 
+import asyncio
 import re
 
 import pytest
@@ -63,6 +64,25 @@ async def test_a_second_press_says_already_confirmed(house):
         assert (answer.status_code, heading(answer)) == (200, "Already confirmed")
         assert "<button" not in answer.text
     assert await house.events() == ["asked", "confirmed"]
+
+
+async def test_presses_at_once_are_one_subscription(house):
+    path = await asked(house)
+    answers = await asyncio.gather(*(house.press_on(path, {"do": "confirm"}) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert {heading(answer) for answer in answers} <= {"You are subscribed", "Already confirmed"}
+    assert await house.events() == ["asked", "confirmed"]
+    assert [letter.kind for letter in await house.letters()] == ["welcome"]
+
+
+async def test_leaving_and_confirming_at_once_end_in_the_order_in_which_they_were_written(house):
+    """Whichever comes last is refused by what the first one did, or ends what it began."""
+    path = await asked(house)
+    leave = await house.leave_link(page="one-click")
+    await asyncio.gather(*(house.visit("POST", path if turn % 2 else leave) for turn in range(20)))
+    assert (await house.reader()).state is State.UNSUBSCRIBED
+    assert (await house.events()).count("unsubscribed") == 1
+    assert [letter.kind for letter in await house.letters()] in (["goodbye"], [])
 
 
 async def test_an_old_link_offers_a_new_one_which_is_limited(house):

@@ -15,8 +15,8 @@ from mailer.web import serving
 from tests.stories import KEY, change, join, make_edition, publish
 from tests.web.house import MANY, House
 
-EXAMPLES = os.environ.get("MAILER_TEST_EXAMPLES", "6")
-"""Of each page; with MAILER_TEST_SEED, others."""
+EXAMPLES = os.environ.get("MAILER_API_EXAMPLES", "6")
+"""Of each page; with MAILER_API_SEED, others."""
 ONES_OWN = {
     "/confirm/{token}": Purpose.CONFIRM,
     "/address/{token}": Purpose.MOVE,
@@ -61,7 +61,7 @@ async def tokens(house):
 def settings(genuine):
     """What is wrong in a form is 422, whatever its types are, and a link that isn't whole is 404."""
     lines = [
-        f"seed = {os.environ.get('MAILER_TEST_SEED', '1')}",
+        f"seed = {os.environ.get('MAILER_API_SEED', '1')}",
         "[checks.positive_data_acceptance]",
         'expected-statuses = ["2xx", "303", "404", "422"]',
         "[generation]",
