@@ -17,6 +17,7 @@ BENCHES = (
     "compile_variant",
     "per_reader",
     "start_command",
+    "pages",
 )
 
 
