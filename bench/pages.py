@@ -40,13 +40,8 @@ INIT = (
     "--smtp-host=127.0.0.1",
     "--smtp-security=none",
 )
-OPEN = {
-    "NETWORK_PER_HOUR": "10000000",
-    "NETWORK_PER_DAY": "10000000",
-    "DOMAIN_PER_HOUR": "10000000",
-    "BURST": "10000000",
-}
-"""Limits of [signup] that one visitor would meet."""
+OPEN = {"MAILER_SIGNUP__DOMAIN_PER_HOUR": "10000000", "MAILER_SIGNUP__BURST": "10000000"}
+"""Limits that so many visitors would meet."""
 
 
 class Site:
@@ -56,7 +51,7 @@ class Site:
         self.folder, self.readers = folder, readers
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._environ = os.environ | {f"MAILER_SIGNUP__{name}": value for name, value in OPEN.items()}
+        self._environ = os.environ | OPEN | {"MAILER_WEB__TRUSTED_PROXIES": "127.0.0.1"}
         self._environ |= {"PYTHONPATH": str(ROOT), "MAILER_SMTP__PORT": str(relay), "MAILER_SMTP__CONNECTIONS": "10"}
         self._environ |= {"MAILER_SECURITY__SECRET_KEYS": KEY, "MAILER_WEB__PUBLIC_URL": self.url}
         yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -106,6 +101,7 @@ class Site:
     @contextmanager
     def sending(self) -> Iterator[None]:
         """`mailer send` is in the middle of its run. Says at the end how quick it was."""
+        self._write("UPDATE editions SET state = 'running' WHERE state = 'paused'")
         process = self._start("send", "--cadence", "weekly")
         before = self.accepted()
         while self.accepted() < before + 500:
@@ -121,6 +117,13 @@ class Site:
             rate = (self.accepted() - taken) / (perf_counter() - began)
             print(f"  a send at {rate:,.0f} a second", flush=True)
             _end(process)
+            # Or the server would go on with it by itself, and never be alone.
+            self._write("UPDATE editions SET state = 'paused' WHERE state = 'running'")
+
+    def _write(self, change: str) -> None:
+        with sqlite3.connect(self.folder / "mailer.db", timeout=30) as connection:
+            connection.execute(change)
+        connection.close()
 
     def accepted(self) -> int:
         """How many digests have left. Counted by the index of what has not: counting the rest would take long."""
@@ -132,6 +135,13 @@ class Site:
         planned = connection.execute("SELECT coalesce(sum(planned), 0) FROM editions").fetchone()[0]
         connection.close()
         return int(planned - left) if planned else 0
+
+    def asked(self) -> int:
+        """How many were asked to confirm."""
+        connection = sqlite3.connect(self.folder / "mailer.db")
+        found = connection.execute("SELECT count(*) FROM notices WHERE kind = 'confirm'").fetchone()[0]
+        connection.close()
+        return int(found)
 
     def quiet(self) -> None:
         """Wait until every mail that was asked for has left."""
@@ -150,12 +160,13 @@ class Site:
 
 
 class Visitors:
-    """They press 'unsubscribe' and fill in forms, nobody twice."""
+    """They press 'unsubscribe' and fill in forms, nobody twice, each from an address of their own."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._leaver = site.readers  # the last ones: their digests still wait
-        self._joined = 0
+        self.joined = 0
+        self._asked = 0
 
     async def come(self, count: int, pace: float) -> tuple[list[float], list[float]]:
         """So many of each kind, `pace` of each kind a second. Returns the seconds of each answer, sorted."""
@@ -174,15 +185,19 @@ class Visitors:
         return await self._post(f"/one-click/{token}", {"List-Unsubscribe": "One-Click"})
 
     async def _join(self) -> float:
-        self._joined += 1
+        self.joined += 1
         shown = seal_form(datetime.now(UTC) - timedelta(minutes=5), KEY)
-        form = {"email": f"visitor{self._joined}@example.com", "cadence": "weekly", "form_time": shown}
+        form = {"email": f"visitor{self.joined}@example.com", "cadence": "weekly", "form_time": shown}
         return await self._post("/subscribe", form)
 
     async def _post(self, path: str, fields: dict[str, str]) -> float:
         body = urlencode(fields)
+        self._asked += 1
+        client = f"198.18.{self._asked // 250}.{self._asked % 250}"  # RFC 2544: addresses for measuring with
         head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
-        asked = f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}".encode()
+        asked = (
+            f"{head}X-Forwarded-For: {client}\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n{body}".encode()
+        )
         began = perf_counter()
         reader, writer = await asyncio.open_connection("127.0.0.1", self._site.port)
         writer.write(asked)
@@ -265,6 +280,8 @@ def main() -> None:
                 beside = asyncio.run(visitors.come(wanted.requests, wanted.pace))
             for found, a, b in zip(pairs.values(), beside, alone, strict=True):
                 found.append((_p99(a), _p99(b)))
+        if site.asked() != visitors.joined:
+            raise SystemExit(f"of {visitors.joined} forms {site.asked()} were taken: a limit was met")
         for name, found in pairs.items():
             title = f"p99 of {name} while a send to {wanted.readers:,} runs, beside the same alone"
             show(title, [a for a, _ in found], [b for _, b in found], reach="<= 5")
