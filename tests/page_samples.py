@@ -1,5 +1,6 @@
 """Every reader's page in every state, for a sample site: by name, as a function of nothing."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from mailer.core.cadence import Cadence, CadenceOptions
@@ -123,6 +124,8 @@ PAGES: dict[str, Page] = {
     },
     "unsubscribe, paused": leaving("paused", until=date(2026, 12, 24)),
     "unsubscribe, instead": leaving("instead", cadence="monthly", next=FIRST),
+    "unsubscribe, in a pause": leaving("ask", pause=False, paused_until=date(2026, 12, 24)),
+    "unsubscribe, instead in a pause": leaving("instead", cadence="monthly", paused_until=date(2026, 12, 24)),
     "unsubscribe, nothing slower": leaving("ask", cadence="monthly", slower=()),
     "unsubscribe, own pace": leaving("ask", cadence="twice_a_week", slower=("weekend_news",)),
     "preferences": preferences(),
@@ -132,6 +135,7 @@ PAGES: dict[str, Page] = {
     "preferences, move": preferences(changed="move", new_address="lovelace@site.example"),
     "preferences, copy": preferences(changed="copy"),
     "preferences, erase": preferences(changed="erase"),
+    "preferences, enough": preferences(changed="enough"),
     "preferences, six paces": preferences(cadences=SIX, cadence="weekend_news", topics={}, languages=("en",)),
     "preferences, wrong": preferences(
         cadence="",
@@ -151,6 +155,10 @@ PAGES: dict[str, Page] = {
     "preferences, gone": preferences(state="gone"),
     "preferences, wrong link": PreferencePage(state="wrong"),
     **{f"instead, {state}": _instead(state) for state in ("ask", "done", "same", "gone", "wrong")},
+    **{
+        f"instead, {state} in a pause": replace(_instead(state), paused_until=date(2026, 12, 24))
+        for state in ("ask", "done")
+    },
     **{f"address, {state}": _address(state) for state in ("ask", "done", "expired", "taken", "stale", "wrong")},
     **{
         f"erase, {state}": ErasePage(state=state, address=ADDRESS, preferences_url=MANAGE)

@@ -294,10 +294,15 @@ def test_a_welcome_leads_to_the_latest_digest_where_there_is_one():
 
 
 def test_what_we_hold_about_a_reader_is_a_line_each_and_cannot_become_markup():
-    facts, events = (("Name", "<b>Ada</b> {{ leave }}"), ("الاسم", "أدا")), (("3 October 2026", "asked"),)
+    facts, events = (
+        (("Name", "<b>Ada</b> {{ leave }}"), ("الاسم", "أدا")),
+        ((("3 October 2026", "asked"), ("Page", "<i>")),),
+    )
     mail = OURS.render_notice(replace(notices()["copy"], facts=facts, events=events), mark=MARK)
     assert "\nName: <b>Ada</b> {{ leave }}\nالاسم: أدا\n\nWhat happened with your subscription\n\n3 Oct" in mail.text
+    assert "\n3 October 2026: asked\n   Page: <i>\n" in mail.text
     assert "&lt;b&gt;Ada&lt;/b&gt; {{ leave }}</span>" in mail.html
+    assert "&lt;i&gt;</span>" in mail.html
     assert 'dir="rtl"' in mail.html
     without = OURS.render_notice(replace(notices()["copy"], events=()), mark=MARK)
     assert "What happened" not in without.html + without.text

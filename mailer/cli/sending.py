@@ -21,7 +21,7 @@ from mailer.errors import Misuse, RelayDown
 from mailer.flows import planning, releasing, tidying
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
-from mailer.store import editions, stats
+from mailer.store import editions, notices, stats
 from mailer.store.database import Database
 from mailer.store.editions import Edition
 from mailer.wiring import Parts
@@ -110,7 +110,8 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
                 await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
         shown = await _stands(database, planned, report, only=bool(cadence))
         waiting, looked_at = await database.read(stats.unfinished), await database.read(stats.looked_at)
-        return _Outcome(planned, shown, waiting, looked_at, await database.read(editions.held))
+        held = await database.read(editions.held)
+        return _Outcome(planned, shown, waiting, looked_at, held, await database.read(notices.held))
 
     outcome = _run_stoppable(made, work)
     planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
@@ -143,8 +144,7 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
         if waiting.get(DeliveryState.IN_DOUBT_HELD):
             say("Held in doubt: may have arrived, and is not sent again by itself. Names: `mailer editions show ID`.")
         say(*held_in_words(edition for edition in outcome.held if edition not in insisted))
-    for edition in insisted:
-        complain("\n".join(held_in_words([edition])))
+    _complain_of_held(outcome.held_mails, insisted)
     return _concluded(report, zone, quiet=as_json) or int(bool(insisted))
 
 
@@ -178,6 +178,15 @@ def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
     return _concluded(report, made.settings.site.timezone, quiet=as_json)
 
 
+def _complain_of_held(mails: int, insisted: Sequence[Edition]) -> None:
+    """What waits for a person's word, on standard error, so that cron mails it to them."""
+    if mails:
+        said = counted(mails, "confirmation mail")
+        complain(f"{said} HELD, since the form may be abused. `mailer status` says why and what to do.")
+    for edition in insisted:
+        complain("\n".join(held_in_words([edition])))
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     """How a run ended: what was planned, the editions it was about as they stand now, and what waits anywhere.
@@ -190,6 +199,7 @@ class _Outcome:
     waiting: dict[str, int]
     looked_at: datetime | None
     held: list[Edition]
+    held_mails: int
 
 
 def _chosen(made: Parts, cadence: str | None) -> list[Cadence]:

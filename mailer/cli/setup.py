@@ -78,6 +78,8 @@ def init(
         return
     fresh = "the old keys and a fresh one" if keys else "a fresh key"
     say(f"Wrote {path} (readable by you alone, with {fresh}) and made the database.")
+    pages = settings.site_value().public_url
+    say(f"Readers' links lead to {pages}, where `mailer serve` has to be reached; [web] public_url changes it.")
     say(f"Relay: {host} port {port}, {security}, {smtp_username or 'no login'}; [smtp] changes it.", "Next:")
     say(*(f"  {command}" for command in following))
 

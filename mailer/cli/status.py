@@ -57,7 +57,7 @@ def status(context: typer.Context, as_json: bool = JSON) -> None:
     say(f"Mail that waits: {rows or 'none'}.")
     if found.waiting:
         pace = made.settings.signup.operator_per_hour
-        say(f"Confirmations of your lists: {found.waiting:,} wait for their turn, {pace:,} an hour.")
+        say(f"Confirmation mails that wait for their turn: {found.waiting:,}, {pace:,} an hour.")
     forms = ", ".join(f"{count:,} {outcome}" for outcome, count in found.day.items())
     say(f"Sign-up forms in the last 24 hours: {forms or 'none'}.")
 
@@ -67,7 +67,8 @@ def release(context: typer.Context, as_json: bool = JSON) -> None:
     """Send the confirmation mails that are held, at most 100 an hour ([signup] operator_per_hour), and hold no more."""
     from mailer.flows import holding
 
-    count = run(parts(context), holding.release)
+    made = parts(context)
+    count = run(made, lambda database: holding.release(database, now=made.clock()))
     _ended(count, "released", "leaves" if count == 1 else "leave", as_json=as_json)
 
 
@@ -76,13 +77,16 @@ def discard(context: typer.Context, as_json: bool = JSON) -> None:
     """Never send the confirmation mails that are held, and hold no more. Who is real can sign up again."""
     from mailer.flows import holding
 
-    count = run(parts(context), holding.discard)
+    made = parts(context)
+    count = run(made, lambda database: holding.discard(database, now=made.clock()))
     _ended(count, "discarded", "is never sent" if count == 1 else "are never sent", as_json=as_json)
 
 
 def _ended(count: int, key: str, what: str, *, as_json: bool) -> None:
     if as_json:
         show_json({key: count})
+    elif not count:
+        say("Nothing was held.")
     else:
         say(f"{counted(count, 'confirmation mail')} {what}. New sign-ups are confirmed at once again.")
 

@@ -1,10 +1,10 @@
 """All settings together: frozen, checked, and what the rooms below need made from them."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mailer.config.secret_files import read_keys, read_password
@@ -99,12 +99,13 @@ class Settings(BaseSettings):
             )
         return offered
 
-    @model_validator(mode="after")
-    def _preselected_is_offered(self) -> Self:
-        chosen = self.signup.cadence
-        if chosen and chosen not in self.cadence:
-            raise ValueError(f"[signup] cadence: there is no cadence '{chosen}'; there are: {', '.join(self.cadence)}")
-        return self
+    @field_validator("signup")
+    @classmethod
+    def _preselected_is_offered(cls, signup: SignupTable, known: ValidationInfo) -> SignupTable:
+        offered = known.data.get("cadence", {})
+        if signup.cadence and offered and signup.cadence not in offered:
+            raise ValueError(f"cadence: there is no cadence '{signup.cadence}'; there are: {', '.join(offered)}")
+        return signup
 
     @field_validator("smtp")
     @classmethod

@@ -15,7 +15,7 @@ Kind = Literal["join", "move", "erase"]
 class Confirmation:
     """One wish. `cadence`, `timezone`, `language`, `topics`: what was chosen, of a 'join'.
 
-    `generation`: of the reader's consent when it was asked. `address`: where to, of a 'move'; else ''.
+    `generation`: of the reader's consent when it was asked. `address`: which mailbox is asked; of a 'move' the new one.
     """
 
     id: int

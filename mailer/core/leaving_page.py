@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Literal
 
-from mailer.core import page_sentences, sentences
+from mailer.core import page_sentences
 from mailer.core.frame import Site
 from mailer.core.page import Button, Link, Said, Step, cut_link, sheet, step
-from mailer.core.reader_page import InsteadPage, lay_out_instead, not_subscribed, sent_again
+from mailer.core.reader_page import InsteadPage, in_a_pause, lay_out_instead, not_subscribed, sent_again
 from mailer.core.signup_page import Option
 from mailer.core.subscription import mask
 from mailer.core.text import clean_text
@@ -26,9 +26,9 @@ class UnsubscribePage:
 
     `ask`; `older`, a link of an earlier subscription, which asks too; `done`; `thanks`, for a reason; `again`, a
     confirmation was asked for; `paused` until `until`, `instead` now at `cadence`; `gone`: nothing is subscribed;
-    `wrong`. `next`: when the next digest comes, in the reader's time zone. `pause`: whether one is offered; `reasons`:
-    whether one is asked for. Posts `do`: 'leave', 'instead' with `cadence`, 'pause' with `days`, 'again', or 'reason'
-    with `reason` and `text`.
+    `wrong`. `next`: when the next digest comes, in the reader's time zone. `paused_until`: the local day on which
+    digests come again, or None. `pause`: whether one is offered; `reasons`: whether one is asked for. Posts `do`:
+    'leave', 'instead' with `cadence`, 'pause' with `days`, 'again', or 'reason' with `reason` and `text`.
     """
 
     state: Literal["ask", "older", "done", "thanks", "again", "paused", "instead", "gone", "wrong"]
@@ -39,6 +39,7 @@ class UnsubscribePage:
     reasons: bool = True
     until: date | None = None
     next: datetime | None = None
+    paused_until: date | None = None
     preferences_url: str = ""
     subscribe_url: str = "/subscribe"
 
@@ -95,9 +96,15 @@ def _kept(page: UnsubscribePage, site: Site, words: Words) -> Step:
     _ = words.catalogue.gettext
     links = (Link(_("Change what you get"), page.preferences_url),) if page.preferences_url else ()
     if page.state == "paused" and page.until:
-        said = Said(sentences.paused(words), {"date": words.long_date(page.until)})
-        return step(site, words, Said(_("Your digests pause")), said, links=links, done=True)
-    now = InsteadPage(state="done", to=page.cadence, next=page.next, preferences_url=page.preferences_url)
+        said = in_a_pause(page.until, words)
+        return step(site, words, Said(_("Your digests pause")), *said, links=links, done=True)
+    now = InsteadPage(
+        state="done",
+        to=page.cadence,
+        next=page.next,
+        paused_until=page.paused_until,
+        preferences_url=page.preferences_url,
+    )
     return lay_out_instead(now, site, words)
 
 
@@ -119,7 +126,7 @@ def _question(page: UnsubscribePage, site: Site, words: Words) -> Leaving:
     return Leaving(
         **sheet(site, words, str(heading)),
         heading=heading,
-        said=(older, gets) if page.state == "older" else (gets,),
+        said=(*((older,) if page.state == "older" else ()), gets, *in_a_pause(page.paused_until, words)),
         buttons=(Button(_("Unsubscribe"), {"do": "leave"}, focused=True),),
         instead=(*slower, rest) if page.pause else slower,
     )

@@ -7,13 +7,14 @@ from typing import Any
 
 from mailer.core import sentences
 from mailer.core.frame import Frame, frame_of
-from mailer.core.notice import Already, Changed, Confirm, Copy, Erase, Goodbye, Move, Moved, Notice, Welcome
+from mailer.core.notice import Already, Changed, Confirm, Copy, Erase, Goodbye, Move, Moved, Notice, Pairs, Welcome
 from mailer.core.text import clean_text, first_sentences
 from mailer.core.words import ENGLISH, Words
 
 PREHEADER = 110
 EVENTS = 100  # shown of a reader's record; they may have chosen anew any number of times
 _TOPIC, _LABEL = 40, 60
+_VALUE = 2000  # more than forms and pages let in: a reader gets what is held of them whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +23,8 @@ class Note(Frame):
 
     `kind`: 'confirm', 'welcome', 'already' ..., the folder of its templates. `sentences`: what it says, a paragraph
     each; `places` has what goes into theirs, a tuple where it is a list. `url`: of its button or link; `days`: how
-    long that works. `facts`: label and value of each thing we hold about its reader; `events`: when and what, the
-    latest 100; `earlier`: how many more there are.
+    long that works. `facts`: label and value of each thing we hold about its reader; `events`: the latest 100,
+    of each when and what, then label and value of what else is kept of it; `earlier`: how many more there are.
     """
 
     kind: str
@@ -32,8 +33,8 @@ class Note(Frame):
     url: str = ""
     never_url: str = ""
     days: int = 0
-    facts: tuple[tuple[str, str], ...] = ()
-    events: tuple[tuple[str, str], ...] = ()
+    facts: Pairs = ()
+    events: tuple[Pairs, ...] = ()
     earlier: int = 0
 
 
@@ -86,7 +87,7 @@ def _of_a_change(notice: Changed, words: Words) -> _Matter:
     said = [sentences.now_get(words, notice.cadence), sentences.next_digest(words)]
     places: dict[str, str | tuple[str, ...]] = {**_when(notice.next, words)}
     if notice.paused_until:
-        said[1] = sentences.paused(words)
+        said = [sentences.paused(words), said[0]]
         places["date"] = words.long_date(notice.paused_until)
     if notice.topics is not None:
         names = tuple(clean_text(name, _TOPIC) for name in notice.topics)
@@ -113,13 +114,13 @@ def _held(notice: Copy) -> dict[str, Any]:
     """What we hold about a reader, in lines that a mail can show."""
     return {
         "facts": tuple(map(_line, notice.facts)),
-        "events": tuple(map(_line, notice.events[-EVENTS:])),
+        "events": tuple(tuple(map(_line, event)) for event in notice.events[-EVENTS:]),
         "earlier": max(0, len(notice.events) - EVENTS),
     }
 
 
 def _line(pair: tuple[str, str]) -> tuple[str, str]:
-    return clean_text(pair[0], _LABEL), clean_text(pair[1])
+    return clean_text(pair[0], _LABEL), clean_text(pair[1], _VALUE)
 
 
 def _when(due: datetime, words: Words) -> dict[str, str]:

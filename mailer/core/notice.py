@@ -10,6 +10,9 @@ from datetime import date, datetime
 from mailer.core.frame import Site
 from mailer.core.message import Headers
 
+Pairs = tuple[tuple[str, str], ...]
+"""Of what we hold about a reader: each a label, or when, and a value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
@@ -104,12 +107,15 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A reader asked what we hold about them. `facts`: label and value, in words; `events`: when and what, in order."""
+    """A reader asked what we hold about them. `facts`: label and value, in words.
+
+    `events`: what happened, in order: of each when and what, then label and value of what else is kept of it.
+    """
 
     site: Site
     cadence: str
-    facts: tuple[tuple[str, str], ...]
-    events: tuple[tuple[str, str], ...] = ()
+    facts: Pairs
+    events: tuple[Pairs, ...] = ()
     language: str = "en"
 
 

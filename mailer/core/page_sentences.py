@@ -96,15 +96,22 @@ def change_to(words: Words, cadence: str) -> str:
     }.get(cadence) or _("%(cadence)s instead")
 
 
-def from_then_on(words: Words, cadence: str) -> str:
-    """What a change of pace would bring, and when; with %(date)s, %(time)s, perhaps %(cadence)s."""
+def once_pressed(words: Words, cadence: str) -> str:
+    """What the button of a change of pace brings, and when; with %(date)s, %(time)s, perhaps %(cadence)s."""
     _ = words.catalogue.gettext
     return {
-        "daily": _("From then on it comes daily, next on %(date)s at about %(time)s, if there is something new."),
-        "weekly": _("From then on it comes weekly, next on %(date)s at about %(time)s, if there is something new."),
-        "monthly": _("From then on it comes monthly, next on %(date)s at about %(time)s, if there is something new."),
+        "daily": _(
+            "Press the button, and it comes daily, next on %(date)s at about %(time)s, if there is something new."
+        ),
+        "weekly": _(
+            "Press the button, and it comes weekly, next on %(date)s at about %(time)s, if there is something new."
+        ),
+        "monthly": _(
+            "Press the button, and it comes monthly, next on %(date)s at about %(time)s, if there is something new."
+        ),
     }.get(cadence) or _(
-        "From then on the %(cadence)s digest comes, next on %(date)s at about %(time)s, if there is something new."
+        "Press the button, and the %(cadence)s digest comes, next on %(date)s at about %(time)s, "
+        "if there is something new."
     )
 
 
@@ -116,7 +123,7 @@ def mistake(words: Words, code: str) -> str:
         "format": _("Enter an email address in the correct format, like name@example.com"),
         "pace": _("Choose how often you would like updates"),
         "stale": _("This form was open over a day. Press Subscribe again."),
-        "again": _("Not sent yet. Press Subscribe once more."),
+        "again": _("Not sent yet: that was very quick, or the form came from elsewhere. Press Subscribe once more."),
         "server": _("We could not save this. Try again in a minute."),
         "topics": _("Choose topics from the list"),
         "timezone": _("Choose a time zone from the list"),
@@ -125,6 +132,14 @@ def mistake(words: Words, code: str) -> str:
         "until": _("Choose a date after today, at most a year from now"),
         "same": _("The digests go to this address already"),
     }[code]
+
+
+def none_comes(words: Words) -> str:
+    """Why a new address may get no mail: true of every address, so that it tells nothing of one."""
+    return words.catalogue.gettext(
+        "None comes if that address has a subscription of its own, had too many mails lately, "
+        "or asked us never to write."
+    )
 
 
 def sending(words: Words) -> str:

@@ -9,7 +9,7 @@ from mailer.core import page_sentences, sentences
 from mailer.core.cadence import Cadence
 from mailer.core.frame import Site
 from mailer.core.page import Button, Link, Said, Sheet, Step, cut_link, sheet, shown_address, step
-from mailer.core.reader_page import due
+from mailer.core.reader_page import due, in_a_pause
 from mailer.core.signup_page import RADIOS, Choice, Option, choices_of, options_of, zone_options
 from mailer.core.subscription import mask
 from mailer.core.text import clean_text
@@ -28,7 +28,8 @@ class PreferencePage:
 
     `today`: their local day. `chosen`: ids of topics, () is all. `timezone`, `language`: '' is the site's. `hour`: 0 to
     23, None is as it comes. `paused_until`: the local day on which digests come again, or None. `changed`: what was
-    just done; `next`: when the next digest comes, in their time zone. `gone`: they are not subscribed.
+    just done; 'enough' is a copy or an erasure that was asked for too often today. `next`: when the next digest comes,
+    in their time zone. `gone`: they are not subscribed.
 
     Posts `do`: 'save' with `cadence`, `topics`, `timezone`, `hour` ('' or 0 to 23), `language`; 'pause' with `weeks`,
     or with `until` (an ISO date); 'resume'; 'move' with `address`; 'copy'; 'erase'.
@@ -49,7 +50,7 @@ class PreferencePage:
     paused_until: date | None = None
     until: str = ""
     new_address: str = ""
-    changed: Literal["", "saved", "paused", "resumed", "move", "copy", "erase"] = ""
+    changed: Literal["", "saved", "paused", "resumed", "move", "copy", "erase", "enough"] = ""
     next: datetime | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
     unsubscribe_url: str = ""
@@ -112,7 +113,7 @@ def lay_out_preferences(page: PreferencePage, site: Site, words: Words) -> Step 
         zones=zone_options(page.timezone, page.site_timezone, words),
         hours=hour_options(page.hour, words),
         languages=_languages(page, site, words),
-        paused=_paused(page.paused_until, words),
+        paused=next(iter(in_a_pause(page.paused_until, words)), None),
         pauses=_pauses(words),
         until=page.until,
         tomorrow=_in_days(page.today, 1),
@@ -130,17 +131,16 @@ def _news(page: PreferencePage, words: Words) -> tuple[Said, ...]:
     next_ = (Said(sentences.next_digest(words), due(page.next, words, page.cadence)),) if page.next else ()
     match page.changed:
         case "saved":
-            paused = _paused(page.paused_until, words)
-            return (Said(_("Saved.")), *((paused,) if paused else next_))
+            return (Said(_("Saved.")), *(in_a_pause(page.paused_until, words) or next_))
         case "paused":
-            paused = _paused(page.paused_until, words)
-            return (Said(_("Saved.")), *((paused,) if paused else ()))
+            return (Said(_("Saved.")), *in_a_pause(page.paused_until, words))
         case "resumed":
             return (Said(_("Your pause has ended.")), *next_)
         case "move":
             return (
                 Said(_("Look for a mail at %(address)s and open its link."), address=shown_address(page.new_address)),
                 Said(_("Until then nothing changes.")),
+                Said(page_sentences.none_comes(words)),
             )
         case "copy":
             return (Said(_("A mail with what we hold about you is on its way.")),)
@@ -149,12 +149,10 @@ def _news(page: PreferencePage, words: Words) -> tuple[Said, ...]:
                 Said(_("Look for a mail at %(address)s and open its link."), address=mask(page.address)),
                 Said(_("Until then nothing is erased.")),
             )
+        case "enough":
+            return (Said(_("You had several of these mails today. Try again tomorrow.")),)
         case "":
             return ()
-
-
-def _paused(until: date | None, words: Words) -> Said | None:
-    return Said(sentences.paused(words), {"date": words.long_date(until)}) if until else None
 
 
 def _pauses(words: Words) -> tuple[Button, ...]:

@@ -4,7 +4,7 @@ Each is a question with one button, and what came of it. Addresses are given who
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from mailer.core import page_sentences, sentences
@@ -65,13 +65,15 @@ class ErasePage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsteadPage:
     """'Weekly instead'. `now`, `to`: cadences. `next`: when the next digest comes at the new pace, in the reader's time
-    zone. `same`: it is their pace already; `gone`: they are not subscribed. Posts `do`: 'instead'.
+    zone. `paused_until`: the local day on which digests come again, or None. `same`: it is their pace already; `gone`:
+    they are not subscribed. Posts `do`: 'instead'.
     """
 
     state: Literal["ask", "done", "same", "gone", "wrong"]
     now: str = ""
     to: str = ""
     next: datetime | None = None
+    paused_until: date | None = None
     preferences_url: str = ""
     subscribe_url: str = "/subscribe"
 
@@ -222,19 +224,20 @@ def lay_out_instead(page: InsteadPage, site: Site, words: Words) -> Step:
     own = {"cadence": page_sentences.own_name(page.to)}
     preferences = _link(_("Change what you get"), page.preferences_url)
     place = {"site": clean_text(site.name)}
+    paused = in_a_pause(page.paused_until, words)
     match page.state:
         case "ask":
             now = Said(sentences.now_get(words, page.now), {**place, "cadence": cadence_name(page.now)})
-            then = Said(page_sentences.from_then_on(words, page.to), due(page.next, words, page.to))
+            next_ = _known(page.next, Said(page_sentences.once_pressed(words, page.to), due(page.next, words, page.to)))
             label = page_sentences.change_to(words, page.to) % own
             button = Button(label, {"do": "instead"}, focused=True)
             heading = Said(page_sentences.instead(words, page.to), own)
-            return step(site, words, heading, now, *_known(page.next, then), buttons=(button,), links=preferences)
+            return step(site, words, heading, now, *(paused or next_), buttons=(button,), links=preferences)
         case "done" | "same":
             heading = Said(sentences.now_get(words, page.to), {**place, "cadence": cadence_name(page.to)})
-            next_ = Said(sentences.next_digest(words), due(page.next, words, page.to))
+            next_ = _known(page.next, Said(sentences.next_digest(words), due(page.next, words, page.to)))
             done = page.state == "done"
-            return step(site, words, heading, *_known(page.next, next_), links=preferences, done=done)
+            return step(site, words, heading, *(paused or next_), links=preferences, done=done)
         case "gone":
             return not_subscribed(page.subscribe_url, site, words)
         case "wrong":
@@ -265,6 +268,11 @@ def due(at: datetime | None, words: Words, cadence: str) -> dict[str, str]:
     if at is None:
         return {}
     return {"date": words.day(at), "time": words.clock(at), "cadence": cadence_name(cadence)}
+
+
+def in_a_pause(until: date | None, words: Words) -> tuple[Said, ...]:
+    """That no digest comes before that local day; nothing where there is no pause."""
+    return (Said(sentences.paused(words), {"date": words.long_date(until)}),) if until else ()
 
 
 def _expired(days: int, preferences_url: str, site: Site, words: Words) -> Step:

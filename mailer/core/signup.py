@@ -38,6 +38,10 @@ _BIG = frozenset(
 )
 
 
+def _lowered(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in names)
+
+
 def _web_address(url: str) -> str:
     if url and not url.startswith(("https://", "http://")):
         raise ValueError("must be an address on the web, or '' for none")
@@ -82,7 +86,7 @@ class SignupOptions(BaseModel):
     domain_per_hour: int = Field(
         default=20, ge=1, description="At most so many confirmation mails go to one domain in an hour."
     )
-    big_domains: tuple[str, ...] = Field(
+    big_domains: Annotated[tuple[str, ...], AfterValidator(_lowered)] = Field(
         default=(),
         description="Domains, besides the well-known ones, of providers with so many users that this isn't asked of "
         "them.",

@@ -8,14 +8,14 @@ from mailer.store import notices, signups
 from mailer.store.database import Database
 
 
-async def release(database: Database) -> int:
-    """Send those that are held, at the pace of an operator's list, and hold no more. Returns how many."""
-    return await database.write(_release)
+async def release(database: Database, *, now: datetime) -> int:
+    """Send those that are held, at the pace of an operator's list but before it, and hold no more. Returns how many."""
+    return await database.write(_release, now)
 
 
-async def discard(database: Database) -> int:
+async def discard(database: Database, *, now: datetime) -> int:
     """Never send those that are held, and hold no more. Their addresses stay unconfirmed. Returns how many."""
-    return await database.write(_discard)
+    return await database.write(_discard, now)
 
 
 async def standing(database: Database, *, now: datetime) -> signups.Standing:
@@ -23,11 +23,11 @@ async def standing(database: Database, *, now: datetime) -> signups.Standing:
     return await database.read(signups.standing, now)
 
 
-def _release(connection: Connection) -> int:
-    signups.let_go(connection)
+def _release(connection: Connection, now: datetime) -> int:
+    signups.let_go(connection, now)
     return notices.release(connection)
 
 
-def _discard(connection: Connection) -> int:
-    signups.let_go(connection)
+def _discard(connection: Connection, now: datetime) -> int:
+    signups.let_go(connection, now)
     return notices.discard(connection)

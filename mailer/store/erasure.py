@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, case, delete, insert, or_, select, update
+from sqlalchemy import Connection, Table, case, delete, insert, or_, select, text, update
 
 from mailer.core.delivery import NOT_ON_THE_WIRE
 from mailer.store.erased_list import ALLOWED, ErasedList, Erasure
+from mailer.store.instant import to_number
 from mailer.store.parts import in_parts
 from mailer.store.suppressions import Fingerprints
 from mailer.store.tables import (
@@ -58,6 +59,37 @@ def erase_address(
     return _erase(connection, email, connection.execute(asked).scalar(), now, fingerprints(email), erased_list)
 
 
+def unconfirmed(connection: Connection, before: datetime, limit: int) -> list[int]:
+    """Readers who never confirmed, and whom no mail has asked since that time nor will."""
+    asked = text(
+        "SELECT s.id FROM subscribers s WHERE s.state = 'pending' AND s.joined_at < :before AND NOT EXISTS "
+        "(SELECT 1 FROM notices n WHERE n.subscriber_id = s.id AND n.dropped = '' "
+        "AND coalesce(n.posted_at, :before) >= :before) LIMIT :limit"
+    )
+    return list(connection.execute(asked, {"before": to_number(before), "limit": limit}).scalars())
+
+
+def forget_pending(connection: Connection, subscriber_id: int, now: datetime) -> None:
+    """Somebody's address was typed into a form and never confirmed: all that is kept of that goes, without a trace."""
+    asked = select(subscribers.c.email).where(subscribers.c.id == subscriber_id, subscribers.c.state == "pending")
+    email = connection.execute(asked).scalar()
+    if email is None:  # confirmed in this moment
+        return
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    _unmake(connection, email, subscriber_id, now)
+    _drop_reader(connection, subscriber_id)
+
+
+def _unmake(connection: Connection, email: str, subscriber_id: int | None, now: datetime) -> dict[int, int | None]:
+    """Their deliveries name nobody any more, and the mails that were made for them alone are empty."""
+    found = _deliveries(connection, email, subscriber_id)
+    _unname(connection, list(found), now)
+    private = sorted({variant for variant in found.values() if variant is not None})
+    for part in in_parts(private):
+        connection.execute(update(variants).where(variants.c.id.in_(part)).values(content=b"", subject=""))
+    return found
+
+
 def _erase(
     connection: Connection,
     email: str,
@@ -68,11 +100,7 @@ def _erase(
 ) -> Erased:
     # What goes is overwritten in the file, too, and not only taken off its lists.
     connection.exec_driver_sql("PRAGMA secure_delete = ON")
-    found = _deliveries(connection, email, subscriber_id)
-    _unname(connection, list(found), now)
-    private = sorted({variant for variant in found.values() if variant is not None})
-    for part in in_parts(private):
-        connection.execute(update(variants).where(variants.c.id.in_(part)).values(content=b"", subject=""))
+    found = _unmake(connection, email, subscriber_id, now)
     counted = connection.execute(delete(signup_attempts).where(signup_attempts.c.address.in_(marks))).rowcount
     known = connection.execute(
         select(suppressions.c.email).where(or_(suppressions.c.email == email, suppressions.c.fingerprint.in_(marks)))

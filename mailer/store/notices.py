@@ -58,12 +58,12 @@ def want(
     now: datetime,
     confirmation: int | None = None,
     told: Mapping[str, Any] | None = None,
-    throttled: bool = False,
+    throttled: int = 0,
     held: bool = False,
 ) -> None:
     """Write down that a mail is wanted.
 
-    `throttled`: an operator's list caused it, so it waits for its turn. `held`: it waits for the operator.
+    `throttled`: it waits for its turn, 1 before 2; 0: it doesn't. `held`: it waits for the operator.
     """
     connection.execute(
         insert(notices).values(
@@ -83,21 +83,22 @@ def want(
 
 
 def waiting(connection: Connection, *, now: datetime, throttled_per_hour: int, limit: int) -> list[Wanted]:
-    """What may be mailed now, the oldest first; of what an operator's lists caused, so many an hour."""
+    """What may be mailed now, the oldest first; of what waits for its turn so many an hour, what was held first."""
     columns = [notices.c[name] for name in ("id", "kind", "subscriber_id", "generation")]
     asked = select(*columns, func.coalesce(notices.c.confirmation_id, 0), notices.c.wanted_at, notices.c.told).where(
         _WANTED, notices.c.held == false()
     )
-    at_once = asked.where(notices.c.throttled == false()).order_by(notices.c.id).limit(limit)
+    at_once = asked.where(notices.c.throttled == 0).order_by(notices.c.id).limit(limit)
     found = list(connection.execute(at_once))
     left = min(limit - len(found), throttled_per_hour - _posted_lately(connection, now))
     if left > 0:
-        found += connection.execute(asked.where(notices.c.throttled).order_by(notices.c.id).limit(left))
+        in_turn = asked.where(notices.c.throttled > 0).order_by(notices.c.throttled, notices.c.id).limit(left)
+        found += connection.execute(in_turn)
     return [Wanted(*row) for row in found]  # type: ignore[call-arg]  # seven columns, seven fields
 
 
 def _posted_lately(connection: Connection, now: datetime) -> int:
-    asked = select(func.count()).where(notices.c.throttled, notices.c.posted_at > now - _HOUR)
+    asked = select(func.count()).where(notices.c.throttled > 0, notices.c.posted_at > now - _HOUR)
     return int(connection.execute(asked).scalar_one())
 
 
@@ -152,14 +153,12 @@ def held(connection: Connection) -> int:
 
 def waiting_count(connection: Connection) -> int:
     """How many wait for their turn of an operator's list."""
-    return int(connection.execute(select(func.count()).where(_WANTED, notices.c.throttled)).scalar_one())
+    return int(connection.execute(select(func.count()).where(_WANTED, notices.c.throttled > 0)).scalar_one())
 
 
 def release(connection: Connection) -> int:
-    """Let those go that are held, at the pace of an operator's list. Returns how many."""
-    return connection.execute(
-        update(notices).where(_WANTED, notices.c.held).values(held=False, throttled=True)
-    ).rowcount
+    """Let those go that are held, at the pace of an operator's list but before it. Returns how many."""
+    return connection.execute(update(notices).where(_WANTED, notices.c.held).values(held=False, throttled=1)).rowcount
 
 
 def discard(connection: Connection) -> int:

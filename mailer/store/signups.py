@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from mailer.core.signup import ALREADY_EVERY, MAILED, Counts, Outcome, SignupOptions
 from mailer.store import notices
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import meta, signup_attempts
 
-_HELD = "confirmations_held_since"
+_HELD, _FREED = "confirmations_held_since", "confirmations_freed_at"
 _HOUR, _DAY, _MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
 
 
@@ -52,7 +52,7 @@ def counts(
         network_hour=sum(at > now - _HOUR for at in from_there),
         network_day=len(from_there),
         domain_hour=count(_HOUR, told, table.c.domain == domain),
-        burst=count(options.burst_within, told),
+        burst=count(options.burst_within, told, table.c.at > _freed_at(connection)),
         holding=held_since(connection) is not None,
         told_already=bool(count(ALREADY_EVERY, [Outcome.ALREADY.value], to_it)),
     )
@@ -106,12 +106,31 @@ def held_since(connection: Connection) -> datetime | None:
     return to_moment(row[0]) if row else None
 
 
+def answered(connection: Connection, marks: Sequence[str]) -> None:
+    """The owner of an address has confirmed: its mails were wanted, and count against nobody any more."""
+    told = [outcome.value for outcome in MAILED]
+    connection.execute(
+        update(signup_attempts)
+        .where(signup_attempts.c.address.in_(marks), signup_attempts.c.outcome.in_(told))
+        .values(outcome="confirmed")
+    )
+
+
 def hold(connection: Connection, now: datetime) -> None:
     """Hold confirmations from now on."""
     if held_since(connection) is None:
         connection.execute(insert(meta).values(key=_HELD, value=to_number(now)))
 
 
-def let_go(connection: Connection) -> bool:
-    """Hold no more. False: nothing was held."""
-    return bool(connection.execute(delete(meta).where(meta.c.key == _HELD)).rowcount)
+def let_go(connection: Connection, now: datetime) -> bool:
+    """Hold no more, and count a burst anew from now on. False: nothing was held."""
+    if not connection.execute(delete(meta).where(meta.c.key == _HELD)).rowcount:
+        return False
+    connection.execute(delete(meta).where(meta.c.key == _FREED))
+    connection.execute(insert(meta).values(key=_FREED, value=to_number(now)))
+    return True
+
+
+def _freed_at(connection: Connection) -> datetime:
+    row = connection.execute(select(meta.c.value).where(meta.c.key == _FREED)).first()
+    return to_moment(row[0] if row else 0)

@@ -132,13 +132,13 @@ _CONSENT = text(
 
 _CONFIRMATIONS = text(
     "INSERT INTO confirmations "
-    "(kind, subscriber_id, generation, asked_at, cadence, interest_set_id, timezone, language) "
-    "SELECT 'join', id, generation, :at, cadence, interest_set_id, timezone, language FROM subscribers "
+    "(kind, subscriber_id, generation, asked_at, cadence, interest_set_id, timezone, language, address) "
+    "SELECT 'join', id, generation, :at, cadence, interest_set_id, timezone, language, email FROM subscribers "
     "WHERE id > :last ORDER BY id"
 )
 _CONFIRM_NOTICES = text(
     "INSERT INTO notices (kind, subscriber_id, generation, confirmation_id, wanted_at, throttled, held, told, dropped, "
-    "nonce, key_id) SELECT 'confirm', subscriber_id, generation, id, :at, 1, 0, '{}', '', '', '' FROM confirmations "
+    "nonce, key_id) SELECT 'confirm', subscriber_id, generation, id, :at, 2, 0, '{}', '', '', '' FROM confirmations "
     "WHERE subscriber_id > :last ORDER BY id"
 )
 

@@ -46,6 +46,13 @@ class SubscriberRow(SQLModel, table=True):
     __table_args__ = (
         # Who is due what, grouped by walking this index alone (`plans.groups`).
         Index("ix_subscribers_due", "cadence", "state", "given", "start", "start_since", "interest_set_id", "language"),
+        # Who has not confirmed: few, and some of them have had their time.
+        Index(
+            "ix_subscribers_pending",
+            "joined_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
         # A number is never used twice, or an old link could speak for a new reader.
         {"sqlite_autoincrement": True},
     )
@@ -115,7 +122,7 @@ class ConfirmationRow(SQLModel, table=True):
     """What somebody asked for and the owner of a mailbox has to confirm: nothing of it holds before.
 
     `kind`: 'join', 'move' or 'erase'. `generation`: of the reader's consent when it was asked; another one since then
-    makes it void. `address`: where a 'move' goes to, else NULL.
+    makes it void. `address`: which mailbox is asked: of a 'move' the new one.
     """
 
     __tablename__ = "confirmations"
@@ -140,8 +147,9 @@ class ConfirmationRow(SQLModel, table=True):
 class NoticeRow(SQLModel, table=True):
     """A mail about a subscription that is wanted, and the delivery it became.
 
-    `kind`: the mail's folder. `throttled`: an operator's list caused it, so it waits for its turn. `held`: it waits for
-    the operator. `dropped`: why it was never mailed, or ''. `told`: what the mail has to say besides, as JSON.
+    `kind`: the mail's folder. `throttled`: it waits for its turn, 1 before 2: 1 was held and released, 2 comes of an
+    operator's list; 0 leaves at once. `held`: it waits for the operator. `dropped`: why it was never mailed, or ''.
+    `told`: what the mail has to say besides, as JSON.
     `nonce`, `key_id`: what its Message-ID and its links are made from.
     """
 
@@ -156,6 +164,14 @@ class NoticeRow(SQLModel, table=True):
             postgresql_where=text("delivery_id IS NULL AND dropped = ''"),
         ),
         Index("ix_notices_posted", "throttled", "posted_at"),
+        # Without its condition SQLite would look here for those that have none.
+        Index(
+            "ix_notices_delivery_id",
+            "delivery_id",
+            unique=True,
+            sqlite_where=text("delivery_id IS NOT NULL"),
+            postgresql_where=text("delivery_id IS NOT NULL"),
+        ),
         # A number is never used twice: after an erasure its delivery is still there (`dedupe_key`).
         {"sqlite_autoincrement": True},
     )
@@ -166,12 +182,12 @@ class NoticeRow(SQLModel, table=True):
     generation: int
     confirmation_id: int | None = Field(default=None, foreign_key="confirmations.id", sa_type=Key)
     wanted_at: datetime = Field(sa_type=Instant)
-    throttled: bool = False
+    throttled: int = 0
     held: bool = False
     told: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     dropped: str = ""
     posted_at: datetime | None = Field(default=None, sa_type=Instant)
-    delivery_id: int | None = Field(default=None, foreign_key="deliveries.id", sa_type=Key, unique=True)
+    delivery_id: int | None = Field(default=None, foreign_key="deliveries.id", sa_type=Key)
     nonce: str = ""
     key_id: str = ""
 

@@ -174,7 +174,7 @@ def _notices(kind: str) -> list[Notice]:
         "goodbye": [Goodbye(_SITE, "weekly", url)],
         "move": [Move(_SITE, "weekly", url, never_url=url), Move(_SITE, "our_own", url)],
         "moved": [Moved(_SITE, "weekly", "a***@site.example")],
-        "copy": [Copy(_SITE, "weekly", facts, facts * EVENTS), Copy(_SITE, "weekly", facts)],
+        "copy": [Copy(_SITE, "weekly", facts, (facts * 2,) * EVENTS), Copy(_SITE, "weekly", facts)],
         "erase": [Erase(_SITE, "weekly", url)],
     }
     return every[kind]

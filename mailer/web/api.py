@@ -78,8 +78,8 @@ class SignupIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: str = Field(max_length=1000)
-    cadence: str = Field(max_length=100)
+    email: str = Field(default="", max_length=1000)
+    cadence: str = Field(default="", max_length=100)
     topics: list[str] = Field(default=[], max_length=100)
     timezone: str = Field(default="", max_length=100)
     language: str = Field(default="", max_length=40)
@@ -177,7 +177,8 @@ async def subscribe(filled: SignupIn, desk: AtDesk, request: Request) -> Respons
     if not filled.website:
         route = "script" if request.headers.get("origin") else "api"
         source = filled.source or request.headers.get("referer", "")
-        how = about(request, route, language=language, source=source, text=read_there(desk, language))
+        text = read_there(desk, language) if route == "script" else ""  # a form of one's own has one's own words
+        how = about(request, route, language=language, source=source, text=text)
         try:
             await join(desk, request, wanted, how)
         except StoreError:
@@ -204,5 +205,9 @@ def _wrong(
 ) -> Response:
     words = desk.parts.composer().templates.words(language)
     told = {field: mistake(words, code) for field, code in errors.items()}
-    said = WrongOut(error=" ".join(told.values()), errors=told, form_time=form_time_for(desk, filled.form_time))
+    said = WrongOut(
+        error=" ".join(f"{one.removesuffix('.')}." for one in told.values()),
+        errors=told,
+        form_time=form_time_for(desk, filled.form_time),
+    )
     return JSONResponse(said.model_dump(), status, shared(desk, request))

@@ -11,16 +11,16 @@ from fastapi.responses import HTMLResponse
 from mailer.core.confirmation import Kind, Standing
 from mailer.core.header import ascii_domain
 from mailer.core.reader_page import AddressPage, ConfirmPage, NeverPage
-from mailer.core.tokens import Purpose, Wish, open_token, open_wish
+from mailer.core.tokens import Purpose, Wish, open_wish
 from mailer.flows import subscribing
 from mailer.flows.subscribing import Pressed
-from mailer.store import subscribers
 from mailer.web.desk import AtDesk, Desk
 from mailer.web.visitor import (
     Do,
     LanguageAsked,
     LanguageSent,
     about,
+    gone,
     language_of,
     network_of,
     next_digest,
@@ -71,30 +71,33 @@ async def change_address(token: str, desk: AtDesk, request: Request, lang: Langu
 @router.get("/never/{token}", response_class=HTMLResponse)
 async def never_page(token: str, desk: AtDesk, request: Request, lang: LanguageAsked = "") -> HTMLResponse:
     """Whether we shall never write again."""
-    claim = open_token(token, Purpose.NEVER, desk.parts.keys())
-    reader = await desk.database.read(subscribers.of_id, claim.subscriber) if claim else None
-    language = language_of(desk, request, lang, reader.language if reader else "")
-    if reader is None:
-        return show(desk, NeverPage(state="wrong"), language, status=404)
-    return show(desk, NeverPage(state="ask", address=reader.email), language)
+    wish = _wish(desk, token, Purpose.NEVER)
+    address = await subscribing.forbidden_address(desk.database, wish) if wish else ""
+    if wish and not address:
+        return gone(desk, request, lang)
+    return _never(desk, request, "ask" if address else "wrong", address, lang)
 
 
 @router.post("/never/{token}", response_class=HTMLResponse)
 async def never(token: str, desk: AtDesk, request: Request, lang: LanguageSent = "") -> HTMLResponse:
     """Never write to that address again."""
-    claim = open_token(token, Purpose.NEVER, desk.parts.keys())
-    reader = await desk.database.read(subscribers.of_id, claim.subscriber) if claim else None
-    language = language_of(desk, request, lang, reader.language if reader else "")
-    if claim is None or reader is None:
-        return show(desk, NeverPage(state="wrong"), language, status=404)
-    await subscribing.forbid(
-        desk.database,
-        claim,
-        now=desk.parts.clock(),
-        about=about(request, "link", language=language),
-        fingerprints=desk.parts.fingerprints,
-    )
-    return show(desk, NeverPage(state="done", address=reader.email), language)
+    wish = _wish(desk, token, Purpose.NEVER)
+    address = await subscribing.forbidden_address(desk.database, wish) if wish else ""
+    if wish is None:
+        return _never(desk, request, "wrong", "", lang)
+    if not address:
+        return gone(desk, request, lang)
+    how = about(request, "link", language=language_of(desk, request, lang))
+    now, fingerprints = desk.parts.clock(), desk.parts.fingerprints
+    await subscribing.forbid(desk.database, wish, now=now, about=how, fingerprints=fingerprints)
+    return _never(desk, request, "done", address, lang)
+
+
+def _never(
+    desk: Desk, request: Request, state: Literal["ask", "done", "wrong"], address: str, lang: str
+) -> HTMLResponse:
+    page = NeverPage(state=state, address=address)
+    return show(desk, page, language_of(desk, request, lang), status=404 if state == "wrong" else 200)
 
 
 def _wish(desk: Desk, token: str, purpose: Purpose) -> Wish | None:
@@ -147,6 +150,8 @@ def _confirm(
 ) -> HTMLResponse:
     reader, wish = pressed.reader, pressed.wish
     language = language_of(desk, request, lang, wish.language if wish else "")
+    if pressed.genuine and (reader is None or wish is None):
+        return gone(desk, request, lang)
     if reader is None or wish is None:
         return show(desk, ConfirmPage(state="wrong"), language, status=404)
     page = ConfirmPage(
@@ -163,6 +168,8 @@ def _confirm(
 def _address(desk: Desk, request: Request, pressed: Pressed, lang: str) -> HTMLResponse:
     reader, wish = pressed.reader, pressed.wish
     language = language_of(desk, request, lang, reader.language if reader else "")
+    if pressed.genuine and (reader is None or wish is None):
+        return gone(desk, request, lang)
     if reader is None or wish is None:
         return show(desk, AddressPage(state="wrong"), language, status=404)
     done = pressed.standing is Standing.DONE

@@ -40,6 +40,9 @@ async def _look_up(desk: Desk, token: str) -> Pressed:
 def _erase(desk: Desk, request: Request, pressed: Pressed, standing: Standing, lang: str) -> HTMLResponse:
     reader = pressed.reader
     language = language_of(desk, request, lang, reader.language if reader else "")
+    if reader is None and pressed.genuine:
+        # Its number was given to nobody else: whoever pressed it is erased.
+        return show(desk, ErasePage(state="done"), language)
     if reader is None:
         return show(desk, ErasePage(state="wrong"), language, status=404)
     days = desk.parts.settings.signup.link_days

@@ -10,8 +10,17 @@ from mailer.core.subscription import Subscriber
 from mailer.core.tokens import Claim
 from mailer.flows.subscribing import Wish
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.own_link import choose, holds, whose
-from mailer.web.visitor import LanguageAsked, LanguageSent, coming, language_of, preferences_url, show
+from mailer.web.own_link import choose, cut, holds, whose
+from mailer.web.visitor import (
+    LanguageAsked,
+    LanguageSent,
+    coming,
+    gone,
+    language_of,
+    paused_until,
+    preferences_url,
+    show,
+)
 
 router = APIRouter()
 
@@ -50,14 +59,16 @@ def _instead(
     language = language_of(desk, request, lang, reader.language if reader else "")
     if claim is None or cadence not in desk.parts.cadences():
         return show(desk, InsteadPage(state="wrong", now="", to=""), language, status=404)
-    if reader is None or not holds(claim, reader):
-        return show(desk, InsteadPage(state="gone", now="", to=cadence), language)
+    ended = cut(desk, request, claim, reader, lang)
+    if ended is not None or reader is None:
+        return ended or gone(desk, request, lang)
     state: Literal["ask", "done", "same"] = "done" if before else "same" if reader.cadence == cadence else "ask"
     page = InsteadPage(
         state=state,
         now=before or reader.cadence,
         to=cadence,
         next=coming(desk, reader, cadence),
+        paused_until=paused_until(desk, reader),
         preferences_url=preferences_url(desk, reader),
     )
     return show(desk, page, language)

@@ -15,7 +15,17 @@ from mailer.errors import InputError, Refused
 from mailer.flows import subscribing
 from mailer.store import subscribers
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.visitor import Do, LanguageAsked, LanguageSent, about, coming, language_of, network_of, show
+from mailer.web.visitor import (
+    Do,
+    LanguageAsked,
+    LanguageSent,
+    about,
+    coming,
+    language_of,
+    network_of,
+    paused_until,
+    show,
+)
 
 router = APIRouter()
 
@@ -129,6 +139,8 @@ async def _again(desk: Desk, request: Request, claim: Claim, reader: Subscriber 
     asked = await subscribing.ask_again(
         desk.database,
         claim.subscriber,
+        cadences=tuple(desk.parts.cadences()),
+        preselected=desk.parts.settings.preselected(),
         now=desk.parts.clock(),
         about=_how(desk, request, reader, lang),
         network=network_of(request),
@@ -142,6 +154,8 @@ async def _again(desk: Desk, request: Request, claim: Claim, reader: Subscriber 
 async def _reason(
     desk: Desk, request: Request, claim: Claim, reader: Subscriber | None, reason: str, text: str, lang: str
 ) -> HTMLResponse:
+    if reader is not None and reader.state in _LISTENING:  # they have come back meanwhile
+        return _shown(desk, request, reader, "ask", lang)
     if reason in REASONS or text.strip():
         await subscribing.give_reason(
             desk.database,
@@ -173,5 +187,6 @@ def _shown(
         pause=reader.state is State.ACTIVE,
         until=reader.paused_until.astimezone(zone).date() if reader.paused_until else None,
         next=coming(desk, reader),
+        paused_until=paused_until(desk, reader),
     )
     return show(desk, page, language)

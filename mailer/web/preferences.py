@@ -52,7 +52,7 @@ class Typed(BaseModel):
     lang: str = ""
 
 
-Changed = Literal["", "saved", "paused", "resumed", "move", "copy", "erase"]
+Changed = Literal["", "saved", "paused", "resumed", "move", "copy", "erase", "enough"]
 
 
 @router.get("/preferences/{token}", response_class=HTMLResponse)
@@ -84,9 +84,10 @@ async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotat
         case "copy" | "erase" as asked:
             ask = subscribing.ask_for_copy if asked == "copy" else subscribing.ask_to_be_erased
             how = pressed(desk, request, reader, lang)
-            await ask(desk.database, reader, now=desk.parts.clock(), about=how)
+            mailed = await ask(desk.database, reader, now=desk.parts.clock(), about=how)
             desk.wake()
-            return _shown(desk, request, reader, lang, changed="copy" if asked == "copy" else "erase")
+            changed: Changed = "enough" if not mailed else "copy" if asked == "copy" else "erase"
+            return _shown(desk, request, reader, lang, changed=changed)
         case _:  # no button of this page: nothing was done
             return _shown(desk, request, reader, lang, status=422)
 

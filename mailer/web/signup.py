@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
+import structlog
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict
 
 from mailer.core.consent import Circumstances
-from mailer.core.signup import OLDEST, YOUNGEST
+from mailer.core.signup import OLDEST, YOUNGEST, Outcome
 from mailer.core.signup_page import SignupDone, SignupPage, wording
 from mailer.core.subscription import Newcomer, clean_address, clean_timezone, clean_topics
 from mailer.core.tokens import open_form, seal_form
@@ -20,6 +21,7 @@ from mailer.web.errors import IN_WORDS
 from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, network_of, next_digest, show
 
 router = APIRouter()
+log = structlog.get_logger(__name__)
 
 _LONGEST = 1000  # characters of an address that are handed on
 
@@ -36,6 +38,12 @@ class Filled(BaseModel):
     form_time: str = ""
     website: str = ""
     lang: str = ""
+
+
+@router.get("/", response_class=RedirectResponse, status_code=303)
+async def front_door() -> RedirectResponse:
+    """Whoever opens the bare address wants the form."""
+    return RedirectResponse("/subscribe", 303)
 
 
 @router.get("/subscribe", response_class=HTMLResponse)
@@ -80,7 +88,9 @@ async def _take(desk: Desk, request: Request, filled: Filled, *, frame: str = ""
         route = "html" if bare else "frame" if frame else "page"
         own = f"{desk.parts.settings.site_value().public_url}{request.url.path}"
         source = request.headers.get("referer", "") if bare else on or own
-        how = about(request, route, language=language, source=source, text=read_there(desk, language))
+        # Around a form of their own the words are theirs: nobody knows them here.
+        text = "" if bare else read_there(desk, language)
+        how = about(request, route, language=language, source=source, text=text)
         try:
             await join(desk, request, wanted, how)
         except StoreError:
@@ -96,13 +106,16 @@ def _frame_on(page: str) -> str:
 
 async def join(desk: Desk, request: Request, wanted: Newcomer, how: Circumstances) -> None:
     """Write down what was asked for. Nothing of what is known of the address comes back from here."""
-    await subscribing.ask_to_join(
+    outcome = await subscribing.ask_to_join(
         desk.database,
         subscribing.Form(wanted, how, network_of(request)),
         now=desk.parts.clock(),
         options=desk.parts.settings.signup,
         fingerprints=desk.parts.fingerprints,
     )
+    if outcome is Outcome.HELD:
+        log.warning("Confirmation mails are held: `mailer status` says why and what to do.")
+    log.info("sign-up form", outcome=outcome.value)  # the visitor's page doesn't tell
     desk.wake()
 
 
@@ -126,7 +139,7 @@ def check(
         timezone = clean_timezone(filled.timezone)
     except ValueError:
         errors["timezone"] = "timezone"
-    if code := "" if bare else _time_code(desk, filled.form_time):
+    if not errors and not bare and (code := _time_code(desk, filled.form_time)):
         errors["form"] = code
     spoken = "" if language == language_of_site(desk) else language
     wanted = Newcomer(email, filled.cadence, timezone=timezone, language=spoken, topics=topics)

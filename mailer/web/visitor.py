@@ -1,7 +1,7 @@
 """Who asks, as far as it matters: their language, how they came, and the page they are shown."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from mailer.core.cadence import Cadence, zone_named
 from mailer.core.consent import Circumstances
+from mailer.core.leaving_page import UnsubscribePage
 from mailer.core.network import counted_network
 from mailer.core.subscription import Subscriber, mail_language
 from mailer.core.tokens import Claim, Purpose, seal
@@ -31,10 +32,11 @@ Do = Annotated[str, Form(alias="do", max_length=20)]
 def language_of(desk: Desk, request: Request, *wanted: str) -> str:
     """The language of a page: the first of `wanted` that there are words in, then what the browser likes, else ours."""
     offered = desk.parts.composer().templates.languages
+    known = {tag.lower(): tag for tag in offered}
     for tag in (*wanted, *_accepted(request)):
-        for form in (tag, tag.partition("-")[0]):
-            if form in offered:
-                return form
+        for form in (tag.lower(), tag.lower().partition("-")[0]):
+            if form in known:
+                return known[form]
     return mail_language("", desk.parts.settings.site.language, offered)
 
 
@@ -58,6 +60,11 @@ def show(desk: Desk, shown: Page, language: str, *, status: int = 200, frame: bo
     origins = desk.parts.settings.web.embed_origins if frame else ()
     policy = content_policy(framed_by=origins, more={"style-src": f"'{pages.style_hash}'"})
     return page(pages.render(shown, language), status=status, headers={"Content-Security-Policy": policy})
+
+
+def gone(desk: Desk, request: Request, lang: str) -> HTMLResponse:
+    """Behind a genuine link whose reader was erased, or forgotten since they never confirmed: nobody is subscribed."""
+    return show(desk, UnsubscribePage(state="gone"), language_of(desk, request, lang))
 
 
 def about(request: Request, route: str, *, language: str = "", source: str = "", text: str = "") -> Circumstances:
@@ -87,6 +94,13 @@ def shared(desk: Desk, request: Request) -> dict[str, str]:
 def preferences_url(desk: Desk, reader: Subscriber) -> str:
     """The path of a reader's own page."""
     return f"/preferences/{seal(Claim(reader.id, reader.generation), Purpose.MANAGE, desk.parts.keys()[-1])}"
+
+
+def paused_until(desk: Desk, reader: Subscriber) -> date | None:
+    """The reader's local day on which digests come again, None where they come now."""
+    if reader.paused_until is None or reader.paused_until <= desk.parts.clock():
+        return None
+    return reader.paused_until.astimezone(zone_named(reader.timezone or desk.parts.settings.site.timezone)).date()
 
 
 def coming(desk: Desk, reader: Subscriber, cadence: str = "") -> datetime | None:

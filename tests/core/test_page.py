@@ -8,7 +8,7 @@ from mailer.core.cadence import Cadence, CadenceOptions
 from mailer.core.error_page import ErrorPage, lay_out_error
 from mailer.core.leaving_page import REASONS, lay_out_unsubscribe
 from mailer.core.page import Said
-from mailer.core.page_sentences import when_sentence
+from mailer.core.page_sentences import none_comes, when_sentence
 from mailer.core.preference_page import PreferencePage, lay_out_preferences
 from mailer.core.reader_page import ConfirmPage, InsteadPage, lay_out_confirm, lay_out_instead
 from mailer.core.signup_page import SignupDone, choices_of, lay_out_signup, lay_out_signup_done, no_mail
@@ -20,6 +20,7 @@ from tests.mail.samples import SITE
 from tests.page_samples import ADDRESS, FIRST, SIX, THREE, leaving, preferences, signup
 
 TEMPLATES = Templates(ThemeOptions())
+PAUSED = "Your digests pause until 24 December 2026. What is new by then is in the first one after it."
 
 
 def cadence(when: str) -> Cadence:
@@ -111,7 +112,11 @@ def test_up_to_five_paces_are_ticked_and_more_are_a_list(offered, radios):
         ({"cadence": "pace", "email": "empty"}, "email", "Enter your email address"),
         ({"cadence": "pace"}, "cadence", "Choose how often you would like updates"),
         ({"form": "stale"}, "form", "This form was open over a day. Press Subscribe again."),
-        ({"form": "again"}, "form", "Not sent yet. Press Subscribe once more."),
+        (
+            {"form": "again"},
+            "form",
+            "Not sent yet: that was very quick, or the form came from elsewhere. Press Subscribe once more.",
+        ),
         ({"form": "server"}, "form", "We could not save this. Try again in a minute."),
         ({"form": "stale", "cadence": "pace"}, "cadence", "Choose how often you would like updates"),
     ],
@@ -203,10 +208,32 @@ def test_another_pace_says_what_is_now_what_comes_and_when():
     assert str(told.heading) == "Weekly instead?"
     assert list(map(str, told.said)) == [
         "You now get Mia's Feed daily.",
-        "From then on it comes weekly, next on Monday 30 November at about 7:00, if there is something new.",
+        "Press the button, and it comes weekly, next on Monday 30 November at about 7:00, if there is something new.",
     ]
     own = InsteadPage(state="ask", now="weekly", to="weekend_news", next=FIRST)
     assert str(lay_out_instead(own, SITE, ENGLISH).heading) == "Weekend news instead?"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        leaving("ask", paused_until=date(2026, 12, 24)),
+        leaving("older", paused_until=date(2026, 12, 24)),
+        leaving("instead", next=FIRST, paused_until=date(2026, 12, 24)),
+    ],
+    ids=["ask", "older", "instead"],
+)
+def test_who_pauses_reads_so_where_they_may_leave(page):
+    told = lay_out_unsubscribe(page, SITE, ENGLISH)
+    assert str(told.said[-1]) == PAUSED
+    assert "next digest" not in " ".join(map(str, told.said))
+
+
+@pytest.mark.parametrize("state", ["ask", "done", "same"])
+def test_in_a_pause_another_pace_has_no_day_but_the_end_of_the_pause(state):
+    page = InsteadPage(state=state, now="daily", to="weekly", next=FIRST, paused_until=date(2026, 12, 24))
+    told = list(map(str, lay_out_instead(page, SITE, ENGLISH).said))
+    assert told == (["You now get Mia's Feed daily.", PAUSED] if state == "ask" else [PAUSED])
 
 
 # Preferences.
@@ -229,8 +256,13 @@ def test_another_pace_says_what_is_now_what_comes_and_when():
         ),
         (
             {"changed": "move", "new_address": "new@site.example"},
-            ["Look for a mail at new@site.example and open its link.", "Until then nothing changes."],
+            [
+                "Look for a mail at new@site.example and open its link.",
+                "Until then nothing changes.",
+                none_comes(ENGLISH),
+            ],
         ),
+        ({"changed": "enough"}, ["You had several of these mails today. Try again tomorrow."]),
         (
             {"changed": "erase"},
             ["Look for a mail at a***@site.example and open its link.", "Until then nothing is erased."],
@@ -239,6 +271,13 @@ def test_another_pace_says_what_is_now_what_comes_and_when():
 )
 def test_after_a_change_the_page_says_what_happens_next(changes, told):
     assert list(map(str, lay_out_preferences(preferences(**changes), SITE, ENGLISH).news)) == told
+
+
+def test_why_a_new_address_gets_no_mail_is_told_of_all_alike():
+    assert none_comes(ENGLISH) == (
+        "None comes if that address has a subscription of its own, had too many mails lately, "
+        "or asked us never to write."
+    )
 
 
 def test_what_is_chosen_is_chosen_in_every_list():

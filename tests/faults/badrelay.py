@@ -78,13 +78,17 @@ _MESSAGE_ID = re.compile(rb"^message-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 @dataclass(frozen=True)
 class Accepted:
-    """One message taken for one recipient. `time`: seconds since the epoch. `data`: '' unless bodies are kept."""
+    """One message taken for one recipient. `time`, and `began` of its MAIL: seconds since the epoch.
+
+    `data`: '' unless bodies are kept.
+    """
 
     recipient: str
     message_id: str
     time: float
     connection: int
     data: bytes = b""
+    began: float = 0.0
 
 
 class BadRelay:
@@ -181,13 +185,13 @@ class BadRelay:
         met = self._met[id(rule)] - rule.after
         return met > 0 and (rule.times is None or met <= rule.times)
 
-    def take(self, recipients: Sequence[str], data: bytes, connection: int) -> None:
+    def take(self, recipients: Sequence[str], data: bytes, connection: int, began: float) -> None:
         """Counts and logs one message for each of its recipients."""
         head = data[: data.find(b"\r\n\r\n") + 2] if b"\r\n\r\n" in data else data
         found = _MESSAGE_ID.search(head)
         message_id = found[1].decode(errors="replace") if found else ""
         for address in recipients:
-            taken = Accepted(address, message_id, time.time(), connection, data if self.keep else b"")
+            taken = Accepted(address, message_id, time.time(), connection, data if self.keep else b"", began)
             self.copies[address] += 1
             self.accepted.append(taken)
             if self._log >= 0:

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import struct
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Relay(Protocol):
 
     def rules(self, stage: StageName) -> list[Rule]: ...
     def fires(self, rule: Rule, scene: Scene) -> bool: ...
-    def take(self, recipients: Sequence[str], data: bytes, connection: int) -> None: ...
+    def take(self, recipients: Sequence[str], data: bytes, connection: int, began: float) -> None: ...
     def leave(self, session: "Session") -> None: ...
 
 
@@ -141,7 +142,7 @@ class Session(asyncio.Protocol):
     def accept(self) -> None:
         if not self._taken:
             self._taken = True
-            self._relay.take(self._recipients, self._message, self._number)
+            self._relay.take(self._recipients, self._message, self._number, self._began)
 
     async def secure(self) -> None:
         assert self._relay.certificate
@@ -182,6 +183,7 @@ class Session(asyncio.Protocol):
 
     def _forget(self) -> None:
         self._sender: str | None = None
+        self._began = 0.0  # when MAIL came
         self._recipients: list[str] = []
 
     def _work(self) -> None:
@@ -297,7 +299,7 @@ class Session(asyncio.Protocol):
         if stage == "MAIL":
             if self._sender is not None:
                 return b"503 5.5.1 a transaction is open\r\n"
-            self._sender = _address(line)
+            self._sender, self._began = _address(line), time.time()
             return b"250 2.1.0 sender ok\r\n"
         if self._sender is None:
             return b"503 5.5.1 MAIL first\r\n"

@@ -16,7 +16,7 @@ from mailer.core.tokens import Claim, Purpose, Wish, fingerprint, open_token, op
 from mailer.flows import subscribing
 from mailer.flows.noticing.posting import Desk, post
 from mailer.flows.subscribing import Form, Pressed
-from mailer.store import consent, subscribers
+from mailer.store import confirmations, consent, subscribers
 from mailer.store.database import Database
 from mailer.store.tables import deliveries
 from mailer.templating import Templates, ThemeOptions
@@ -25,7 +25,7 @@ from tests.stories import DAY, KEY, SITE, TOPICS, Clock, address, cadence, send
 
 LINK = re.compile(r"https://mail\.site\.example/([a-z-]+)/(?:([a-z]+)/)?([0-9A-Za-z._-]+)")
 THERE = "198.51.100.7"
-_PURPOSES = {"confirm": Purpose.CONFIRM, "address": Purpose.MOVE, "erase": Purpose.ERASE}
+_PURPOSES = {"confirm": Purpose.CONFIRM, "address": Purpose.MOVE, "erase": Purpose.ERASE, "never": Purpose.NEVER}
 _TEMPLATES = Templates(ThemeOptions())
 
 
@@ -44,16 +44,16 @@ class Letter:
     message_id: str
     language: str
 
-    def wish(self) -> Wish:
-        """What its button asks to confirm."""
-        page = next(iter(_PURPOSES.keys() & self.tokens.keys()))
+    def wish(self, page: str = "") -> Wish:
+        """What its button asks to confirm, or what its link to a page says."""
+        page = page or next(iter(_PURPOSES.keys() - {"never"} & self.tokens.keys()))
         found = open_wish(self.tokens[page], _PURPOSES[page], [KEY])
         assert found is not None
         return found
 
     def claim(self, page: str) -> Claim:
         """Whose link it is."""
-        purpose = {"never": Purpose.NEVER, "preferences": Purpose.MANAGE}.get(page, Purpose.LEAVE)
+        purpose = {"preferences": Purpose.MANAGE}.get(page, Purpose.LEAVE)
         found = open_token(self.tokens[page], purpose, [KEY])
         assert found is not None
         return found
@@ -134,7 +134,14 @@ class Side:
         return await subscribing.send_again(self.database, letter.wish(), about=self.about(), **self._terms(network))
 
     async def undo(self, subscriber: int, network: str = THERE) -> Outcome | None:
-        return await subscribing.ask_again(self.database, subscriber, about=self.about(), **self._terms(network))
+        return await subscribing.ask_again(
+            self.database,
+            subscriber,
+            cadences=("daily", "weekly", "monthly"),
+            preselected="weekly",
+            about=self.about(),
+            **self._terms(network),
+        )
 
     async def come_in(self, name: str = "ann", pace: str = "weekly", **chosen: Any) -> Subscriber:
         """Ask, confirm, and read the welcome."""
@@ -156,9 +163,12 @@ class Side:
 
     async def forbid(self, name: str = "ann") -> bool:
         reader = await self.reader(name)
+        wish = await self.database.write(
+            confirmations.ask, "join", reader.id, reader.generation, now=self.clock(), address=reader.email
+        )
         return await subscribing.forbid(
             self.database,
-            Claim(reader.id, reader.generation),
+            Wish(wish, reader.generation, 0),
             now=self.clock(),
             about=self.about(),
             fingerprints=fingerprints,

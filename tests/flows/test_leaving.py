@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from mailer.core.subscription import State
-from mailer.core.tokens import Claim
+from mailer.core.tokens import Claim, Wish
 from mailer.errors import InputError, NotFound, Refused
 from mailer.flows import erasing, subscribing
 from mailer.flows.subscribing import CADENCES_OWN, Left
@@ -83,7 +83,7 @@ async def test_nobody_is_left_of_whom_was_erased(side):
     assert await leave_by(side, 1, subscriber=reader.id) is Left.UNKNOWN
     assert await give_reason(side, subscriber=reader.id) is False
     assert await subscribing.forbid(
-        side.database, Claim(reader.id, 1), now=side.clock(), about=side.about(), fingerprints=fingerprints
+        side.database, Wish(1, 1, 0), now=side.clock(), about=side.about(), fingerprints=fingerprints
     ) is False  # fmt: skip
 
 

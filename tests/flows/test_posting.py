@@ -200,7 +200,7 @@ async def test_what_is_held_goes_when_it_is_released_and_not_before(database, cl
     await side.ask("bob", network="two")
     assert [letter.to for letter in await side.letters()] == [ANN]
     await database.write(notices.release)
-    await database.write(signups.let_go)
+    await database.write(signups.let_go, MONDAY)
     assert [letter.to for letter in await side.letters()] == ["bob@example.com"]
 
 
@@ -232,21 +232,19 @@ async def test_a_mail_that_asks_carries_no_word_that_a_visitor_typed(side):
     await side.ask(name=f"{typed.lower()}@example.com", timezone="Europe/Berlin")
     letter = await side.letter()
     assert typed.lower() not in letter.text
-    assert letter.claim("never").subscriber == 1
+    assert letter.wish("never").confirmation == 1
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 async def test_every_kind_can_be_caused_and_its_links_are_its_readers(side, kind):
     """And each link opens for its purpose, for this reader and the consent in force."""
     letter = (await every_letter(side))[kind]
-    claims = [
-        letter.claim(page) for page in letter.tokens.keys() & {"preferences", "unsubscribe", "one-click", "never"}
-    ]
+    claims = [letter.claim(page) for page in letter.tokens.keys() & {"preferences", "unsubscribe", "one-click"}]
     assert {(claim.subscriber, claim.generation) for claim in claims} <= {(1, 1)}
     if letter.tokens.keys() & {"confirm", "address", "erase"}:
         assert letter.wish().generation == 1
     assert ("one-click" in letter.tokens) == (kind in {"welcome", "already", "changed"})
-    assert ("never" in letter.tokens) == (kind == "confirm")
+    assert ("never" in letter.tokens) == (kind in {"confirm", "move"})
 
 
 async def every_letter(side):

@@ -1,14 +1,14 @@
 """What a reader asks for on their page and gets by mail: another address, what we hold, to be erased."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mailer.core.confirmation import Standing
 from mailer.core.signup import Outcome
 from mailer.core.subscription import State
 from mailer.store import signups, suppressions
-from mailer.store.tables import confirmations, notices, signup_attempts
-from tests.flows.readers_side import Side, fingerprints
+from mailer.store.tables import confirmations, notices, signup_attempts, subscribers
+from tests.flows.readers_side import THERE, Side, fingerprints
 from tests.stories import MONDAY, change, join
 
 ANN, NEW = "ann@example.com", "new@example.org"
@@ -36,7 +36,18 @@ async def test_a_new_address_is_asked_and_nothing_has_changed_yet(side):
     assert NEW not in str(await side.record())
 
 
-@pytest.mark.parametrize("state", ["pending", "active", "paused", "unsubscribed", "bounced", "complained"])
+async def test_an_address_that_somebody_typed_and_nobody_confirmed_stands_in_nobodys_way(side):
+    await side.ask(NEW, network="elsewhere")
+    await side.letters()
+    side.clock.move(minutes=15)
+    assert await side.ask_to_move(NEW) is Outcome.CONFIRM
+    await side.press(await side.letter(), "move")
+    assert (await side.reader(NEW)).state is State.ACTIVE
+    count = select(func.count()).select_from(subscribers)
+    assert await side.database.read(lambda c: c.execute(count).scalar_one()) == 1
+
+
+@pytest.mark.parametrize("state", ["active", "paused", "unsubscribed", "bounced", "complained"])
 async def test_an_address_that_was_ever_subscribed_gets_no_mail_and_nobody_is_told(side, state):
     await join(side.database, NEW)
     await change(side.database, NEW, state=state)
@@ -67,7 +78,7 @@ async def test_asking_at_an_address_is_within_the_limits_of_a_form(side):
     outcomes = await side.database.read(
         lambda c: c.execute(select(signup_attempts.c.outcome).order_by(signup_attempts.c.id)).scalars().all()
     )
-    assert outcomes == ["confirm", "confirm", "address", "address", "confirm", "confirm", "network"]
+    assert outcomes == ["confirmed", "confirm", "address", "address", "confirm", "confirm", "network"]
 
 
 async def test_while_confirmations_are_held_this_one_is_too(side):
@@ -80,6 +91,7 @@ async def test_while_confirmations_are_held_this_one_is_too(side):
 
 async def test_a_burst_of_moves_puts_the_instance_into_holding_as_well(database, side):
     side.options = side.options.model_copy(update={"burst": 1})
+    assert await side.ask_to_move("first@example.org") is Outcome.CONFIRM
     assert await side.ask_to_move(NEW) is Outcome.HELD
     assert await database.read(signups.held_since) == MONDAY
 
@@ -90,6 +102,15 @@ async def test_what_we_hold_is_mailed_with_the_record_and_to_the_reader_alone(si
     letter = await side.letter()
     assert (letter.kind, letter.to) == ("copy", ANN)
     for part in (ANN, "Heart", "Confirmed the subscription", "Asked what we hold"):
+        assert part in letter.text
+    for part in (
+        "Changed the topics · All → Heart",
+        "By way of: A link in a mail",
+        "Version of what you read: ",
+        f"IP address: {THERE}",
+        "Browser: Browser 1.0",
+        "Message-ID of the mail: ",
+    ):
         assert part in letter.text
 
 

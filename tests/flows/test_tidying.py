@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from mailer.core.network import kept_network
+from mailer.core.signup import Outcome
 from mailer.flows import tidying
 from mailer.flows.tidying import Tidied, tidy
-from mailer.store.tables import consent, signup_attempts
+from mailer.store.tables import consent, notices, signup_attempts, suppressions
+from tests.flows.readers_side import Side
 from tests.stories import DAY, MONDAY, join
 
 MOMENT = timedelta(milliseconds=1)
@@ -109,3 +111,28 @@ def test_what_is_kept_is_a_network_and_stays_what_it_is(ip):
     kept = kept_network(str(ip))
     assert kept.endswith(("/24", "/48"))
     assert kept_network(kept.partition("/")[0]) == kept
+
+
+async def test_an_address_that_never_confirmed_goes_after_sixty_days_without_a_trace(database, clock):
+    side = Side(database, clock)
+    await side.ask("ann")
+    await side.ask("bob")
+    await side.letters()
+    await side.come_in("eve")
+    assert (await tidy(database, now=MONDAY + 60 * DAY)).unconfirmed == 0
+    assert (await tidy(database, now=MONDAY + 60 * DAY + MOMENT)).unconfirmed == 2
+    assert await side.find("ann") is None
+    assert (await side.reader("eve")).email == "eve@example.com"
+    assert await database.read(lambda c: c.execute(select(suppressions)).all()) == []
+    assert await side.ask("ann") is Outcome.CONFIRM
+
+
+async def test_an_address_whose_mail_still_waits_for_its_turn_is_kept(database, clock):
+    side = Side(database, clock)
+    await side.ask("ann")
+    await database.write(lambda c: c.execute(update(notices).values(throttled=2)).rowcount)
+    assert (await tidy(database, now=MONDAY + 90 * DAY)).unconfirmed == 0
+    clock.move(days=90)
+    assert [letter.to for letter in await side.letters()] == ["ann@example.com"]
+    assert (await tidy(database, now=MONDAY + 100 * DAY)).unconfirmed == 0
+    assert (await tidy(database, now=MONDAY + 151 * DAY)).unconfirmed == 1

@@ -116,8 +116,17 @@ FACTS = (
     ("Topics", "Oncology and Lung health"),
 )
 EVENTS = (
-    ("3 October 2026, 14:02", "asked for a weekly digest, form 3 of https://site.example/about, from 203.0.113.0"),
-    ("3 October 2026, 14:05", "confirmed, with Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+    (
+        ("3 October 2026, 14:02", "Asked for a subscription · Weekly"),
+        ("Page", "https://site.example/about"),
+        ("Version of what you read", "3f9c1d7a5b20"),
+        ("IP address", "203.0.113.0"),
+    ),
+    (
+        ("3 October 2026, 14:05", "Confirmed the subscription · Weekly"),
+        ("Browser", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+    ),
+    (("4 October 2026, 9:00", "Changed the topics · All → Oncology and Lung health"),),
 )
 
 

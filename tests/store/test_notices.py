@@ -181,4 +181,5 @@ async def test_looking_for_what_is_wanted_does_not_read_what_was_mailed(database
             ]
         )
         assert len(plan) == 1, plan
-        assert plan[0].startswith("SEARCH notices USING "), plan
+        small = ("INDEX ix_notices_wanted", "INDEX ix_notices_posted", "INDEX ix_notices_subscriber_id")
+        assert any(index in plan[0].replace("COVERING ", "") for index in small), plan

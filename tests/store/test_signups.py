@@ -138,11 +138,11 @@ async def test_counting_a_network_stops_where_its_limit_is_reached(database, for
 
 async def test_holding_begins_once_and_ends_once(database):
     assert await database.read(signups.held_since) is None
-    assert await database.write(signups.let_go) is False
+    assert await database.write(signups.let_go, MONDAY) is False
     await database.write(signups.hold, MONDAY)
     await database.write(signups.hold, MONDAY + HOUR)
     assert await database.read(signups.held_since) == MONDAY
     assert (await counted(database)).holding
-    assert await database.write(signups.let_go) is True
+    assert await database.write(signups.let_go, MONDAY) is True
     assert await database.read(signups.held_since) is None
     assert not (await counted(database)).holding

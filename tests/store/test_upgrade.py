@@ -63,7 +63,7 @@ def test_the_migrations_make_the_small_indexes_with_their_conditions(migrated, t
 
     found = indexes(migrated)
     assert found == indexes(tmp_path / "made.db")
-    assert sum("WHERE" in sql for sql in found.values()) == 7
+    assert sum("WHERE" in sql for sql in found.values()) == 9
 
 
 def test_a_subscribers_number_is_never_used_twice(migrated, tmp_path):

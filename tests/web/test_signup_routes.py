@@ -203,7 +203,11 @@ async def test_what_was_typed_comes_back_as_text_and_nothing_else(house):
 @pytest.mark.parametrize(
     ("age", "status", "sentence"),
     [
-        (timedelta(0), 422, "Not sent yet. Press Subscribe once more."),
+        (
+            timedelta(0),
+            422,
+            "Not sent yet: that was very quick, or the form came from elsewhere. Press Subscribe once more.",
+        ),
         (SECOND, 422, "Not sent yet"),
         (2 * SECOND, 200, ""),
         (24 * HOUR, 200, ""),

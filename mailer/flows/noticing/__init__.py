@@ -107,6 +107,8 @@ def _notice(kind: str, site: Site, cadence: Cadence, now: datetime, language: st
         case "moved":
             return Moved(site, cadence.name, "a***@example.org", language)
         case "copy":
-            return Copy(site, cadence.name, (("Email", SAMPLE),), ((f"{now:%Y-%m-%d %H:%M}", "subscribe"),), language)
+            return Copy(
+                site, cadence.name, (("Email", SAMPLE),), (((f"{now:%Y-%m-%d %H:%M}", "subscribe"),),), language
+            )
         case _:
             return Erase(site, cadence.name, f"{pages}/erase/sample", language=language)

@@ -6,7 +6,7 @@ whether there was anything to compose.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection
 
@@ -17,7 +17,8 @@ from mailer.core.frame import Site
 from mailer.core.notice import Already, Changed, Confirm, Copy, Erase, Goodbye, Move, Moved, Notice, Welcome
 from mailer.core.signup import SignupOptions
 from mailer.core.subscription import State, Subscriber, mail_language, mask
-from mailer.core.tokens import Claim, Purpose, Wish, key_id, seal, seal_wish
+from mailer.core.tokens import Purpose, Wish, key_id, seal_wish
+from mailer.errors import MailerError, Refused, TemplateError
 from mailer.flows.noticing import compile_notice
 from mailer.store import confirmations, consent, notices, published, stats, subscribers
 from mailer.store.consent import ConsentEvent
@@ -66,17 +67,34 @@ class _Facts:
 
 
 async def post(database: Database, desk: Desk, *, now: datetime) -> int:
-    """Compose what is wanted now and put it into the outbox. Returns how many. Raises TemplateError, StoreError."""
-    posted = 0
+    """Compose what is wanted now and put it into the outbox. Returns how many.
+
+    Raises StoreError, and TemplateError or Refused for the first one that can't be composed, after the others.
+    """
+    posted, broken = 0, dict[int, MailerError]()
     per_hour = desk.options.operator_per_hour
-    while found := await database.read(notices.waiting, now=now, throttled_per_hour=per_hour, limit=AT_ONCE):
-        for wanted in found:
-            facts = await database.read(_facts, wanted, desk)
-            if isinstance(facts, str):
-                await database.write(notices.drop, wanted.id, facts)
-            elif await database.write(notices.post, _composed(facts, desk, now), now):
-                posted += 1
+    while True:
+        limit = AT_ONCE + len(broken)
+        found = await database.read(notices.waiting, now=now, throttled_per_hour=per_hour, limit=limit)
+        fresh = [wanted for wanted in found if wanted.id not in broken]
+        for wanted in fresh:
+            try:
+                posted += await _post_one(database, desk, wanted, now)
+            except (TemplateError, Refused) as error:  # it waits; those behind it don't
+                broken[wanted.id] = error
+        if not fresh:
+            break
+    if broken:
+        raise next(iter(broken.values()))
     return posted
+
+
+async def _post_one(database: Database, desk: Desk, wanted: Wanted, now: datetime) -> bool:
+    facts = await database.read(_facts, wanted, desk)
+    if isinstance(facts, str):
+        await database.write(notices.drop, wanted.id, facts)
+        return False
+    return await database.write(notices.post, _composed(facts, desk, now), now)
 
 
 def _facts(connection: Connection, wanted: Wanted, desk: Desk) -> _Facts | str:
@@ -127,9 +145,9 @@ def _notice(facts: _Facts, desk: Desk, now: datetime) -> Notice:
     match wanted.kind:
         case "confirm":
             pace = wish.cadence if wish is not None else pace
-            never = seal(Claim(reader.id, reader.generation), Purpose.NEVER, desk.keys[-1])
             link = _link(desk, "confirm", Purpose.CONFIRM, wish, now)
-            return Confirm(site, pace, asked, link, f"{site.public_url}/never/{never}", days, language)
+            never_url = _link(desk, "never", Purpose.NEVER, wish, now)
+            return Confirm(site, pace, asked, link, never_url, days, language)
         case "welcome":
             latest = f"{site.public_url}{facts.latest}" if facts.latest else ""
             return Welcome(site, pace, _next(desk, pace, now).astimezone(zone), language, latest)
@@ -143,18 +161,35 @@ def _notice(facts: _Facts, desk: Desk, now: datetime) -> Notice:
         case "goodbye":
             return Goodbye(site, pace, f"{site.public_url}/subscribe", language)
         case "move":
-            return Move(site, pace, _link(desk, "address", Purpose.MOVE, wish, now), days, language)
+            never_url = _link(desk, "never", Purpose.NEVER, wish, now)
+            return Move(site, pace, _link(desk, "address", Purpose.MOVE, wish, now), days, language, never_url)
         case "moved":
             return Moved(site, pace, mask(reader.email), language)
         case "copy":
             words = desk.templates.words(language)
-            events = [Event(one.at.astimezone(zone), one.event, one.detail, one.ip, one.agent) for one in facts.record]
+            events = [_event(one, zone) for one in facts.record]
             told = facts_of(reader, desk.topics, words, facts.digests)
-            return Copy(site, pace, told, events_of(events, words), language)
+            return Copy(site, pace, told, events_of(events, desk.topics, words), language)
         case "erase":
             return Erase(site, pace, _link(desk, "erase", Purpose.ERASE, wish, now), days, language)
         case _:
             raise ValueError(f"there is no mail {wanted.kind!r}")
+
+
+def _event(one: ConsentEvent, zone: tzinfo) -> Event:
+    return Event(
+        one.at.astimezone(zone),
+        one.event,
+        one.detail,
+        one.ip,
+        one.agent,
+        one.route,
+        one.statement,
+        one.source,
+        one.language,
+        one.text_version,
+        one.message_id,
+    )
 
 
 def _link(desk: Desk, page: str, purpose: Purpose, wish: Confirmation | None, now: datetime) -> str:

@@ -8,7 +8,15 @@ from mailer.flows.subscribing.adding import add
 from mailer.flows.subscribing.choosing import CADENCES_OWN, Wish, change, choose
 from mailer.flows.subscribing.confirming import Pressed, confirm, look_up, send_again
 from mailer.flows.subscribing.joining import Form, ask_again, ask_to_join
-from mailer.flows.subscribing.leaving import Departure, Left, forbid, give_reason, leave, leave_by_link
+from mailer.flows.subscribing.leaving import (
+    Departure,
+    Left,
+    forbid,
+    forbidden_address,
+    give_reason,
+    leave,
+    leave_by_link,
+)
 from mailer.flows.subscribing.requesting import ask_for_copy, ask_to_be_erased, ask_to_move
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "choose",
     "confirm",
     "forbid",
+    "forbidden_address",
     "give_reason",
     "leave",
     "leave_by_link",

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from mailer.core.subscription import GONE, Newcomer, State, Subscriber
 from mailer.errors import InputError, Refused
 from mailer.flows.subscribing.readers import gone, known
-from mailer.store import subscribers
+from mailer.store import subscribers, suppressions
 from mailer.store.database import Database
 from mailer.store.suppressions import Fingerprints
 
@@ -49,7 +49,11 @@ def _add(
         pending=pending,
     )[0]
     if arrived.outcome == "suppressed":
-        raise Refused(f"{newcomer.email} is suppressed: it must not be mailed, whatever list it is on.")
+        reason = suppressions.reason_of(connection, newcomer.email, fingerprints)[0]
+        raise Refused(
+            f"{newcomer.email} is suppressed ({reason}): it must not be mailed, whatever list it is on. "
+            "`mailer subscribers allow` lifts that, where they ask you to."
+        )
     reader = known(connection, newcomer.email)
     if reader.state in GONE:
         raise gone(connection, reader)

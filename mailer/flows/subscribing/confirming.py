@@ -11,7 +11,7 @@ from mailer.core.signup import Outcome, SignupOptions, is_barred
 from mailer.core.subscription import Newcomer, State, Subscriber
 from mailer.core.tokens import Wish
 from mailer.flows.subscribing.joining import Form, take
-from mailer.store import confirmations, editions, erasure, notices, subscribers, suppressions
+from mailer.store import confirmations, editions, erasure, notices, signups, subscribers, suppressions
 from mailer.store.database import Database
 from mailer.store.erased_list import ErasedList
 from mailer.store.suppressions import Fingerprints
@@ -19,12 +19,16 @@ from mailer.store.suppressions import Fingerprints
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """What a link stands for now, and whose it is. `taken`: the new address has a subscription of its own."""
+    """What a link stands for now, and whose it is. `taken`: the new address has a subscription of its own.
+
+    `genuine`: we have made the link, whatever is left of what it stood for.
+    """
 
     standing: Standing
     wish: Confirmation | None = None
     reader: Subscriber | None = None
     taken: bool = False
+    genuine: bool = False
 
 
 async def look_up(database: Database, wish: Wish | None, kind: Kind, *, now: datetime, days: int) -> Pressed:
@@ -67,9 +71,9 @@ async def send_again(
 def _look_up(connection: Connection, wish: Wish | None, kind: Kind, now: datetime, days: int) -> Pressed:
     found = confirmations.find(connection, wish.confirmation) if wish else None
     if found is not None and found.kind != kind:
-        found = None
+        return Pressed(Standing.WRONG)
     reader = subscribers.of_id(connection, found.subscriber) if found else None
-    return Pressed(standing(wish, found, reader, now=now, days=days), found, reader)
+    return Pressed(standing(wish, found, reader, now=now, days=days), found, reader, genuine=wish is not None)
 
 
 def _confirm(
@@ -92,6 +96,7 @@ def _confirm(
     reason, since = suppressions.reason_of(connection, pressed.reader.email, fingerprints)
     if is_barred(reason, since, now):
         return Pressed(Standing.STALE, pressed.wish, pressed.reader)
+    signups.answered(connection, fingerprints(pressed.reader.email))
     if reason:
         erasure.lift(connection, pressed.reader.email, now=now, fingerprints=fingerprints, erased_list=erased_list)
     return _join(connection, pressed.wish, pressed.reader, now, about, mail, welcome=options.welcome)
@@ -136,8 +141,11 @@ def _move(
 ) -> Pressed:
     other = subscribers.find(connection, wish.address)
     barred = suppressions.reason_of(connection, wish.address, fingerprints)[0]
-    if barred or (other is not None and other.id != reader.id):
+    unborn = other is None or other.state is State.PENDING
+    if barred or not (unborn or other == reader):
         return Pressed(Standing.ASK, wish, reader, taken=True)
+    if other is not None and unborn:
+        erasure.forget_pending(connection, other.id, now)
     confirmations.settle(connection, wish.id, now)
     subscribers.move(connection, reader.id, wish.address)
     subscribers.record(connection, reader.id, now=now, about=about, event="address", message_id=mail)

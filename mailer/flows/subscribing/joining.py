@@ -3,6 +3,7 @@
 Each form is one transaction of about the same work, whatever is known of its address.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,14 +37,21 @@ async def ask_again(
     database: Database,
     subscriber_id: int,
     *,
+    cadences: Sequence[str],
+    preselected: str,
     now: datetime,
     about: Circumstances,
     network: str,
     options: SignupOptions,
     fingerprints: Fingerprints,
 ) -> Outcome | None:
-    """The same for a reader who left, with what they had. None: there is no such reader."""
-    return await database.write(_ask_again, subscriber_id, now, about, network, options, fingerprints)
+    """The same for a reader who left, with what they had. None: there is no such reader.
+
+    `cadences`: those offered now; where theirs isn't any more, `preselected` stands for it.
+    """
+    return await database.write(
+        _ask_again, subscriber_id, cadences, preselected, now, about, network, options, fingerprints
+    )
 
 
 def take(
@@ -71,13 +79,16 @@ def _want(connection: Connection, reader: Subscriber | None, form: Form, now: da
     """Write down what they asked for, and that a mail shall ask them to confirm it."""
     who = reader or subscribers.add_pending(connection, form.wanted, now)
     subscribers.record(connection, who.id, now=now, about=form.about, event="asked", detail=form.wanted.cadence)
-    wish = confirmations.ask(connection, "join", who.id, who.generation, now=now, wanted=form.wanted)
+    email = form.wanted.email
+    wish = confirmations.ask(connection, "join", who.id, who.generation, now=now, wanted=form.wanted, address=email)
     notices.want(connection, "confirm", who.id, who.generation, now=now, confirmation=wish, held=held)
 
 
 def _ask_again(
     connection: Connection,
     subscriber_id: int,
+    cadences: Sequence[str],
+    preselected: str,
     now: datetime,
     about: Circumstances,
     network: str,
@@ -89,5 +100,6 @@ def _ask_again(
         return None
     if reader.state in {State.ACTIVE, State.PAUSED}:
         return Outcome.QUIET
-    wanted = Newcomer(reader.email, reader.cadence, reader.name, reader.timezone, reader.language, reader.topics)
+    pace = reader.cadence if reader.cadence in cadences else preselected
+    wanted = Newcomer(reader.email, pace, reader.name, reader.timezone, reader.language, reader.topics)
     return take(connection, Form(wanted, about, network), now, options, fingerprints)

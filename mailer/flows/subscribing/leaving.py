@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from mailer.core.consent import Circumstances
 from mailer.core.subscription import State, Subscriber
 from mailer.core.text import clean_text
-from mailer.core.tokens import Claim
+from mailer.core.tokens import Claim, Wish
 from mailer.flows.subscribing.readers import known
-from mailer.store import notices, outbox, subscribers, suppressions
+from mailer.store import confirmations, notices, outbox, subscribers, suppressions
 from mailer.store.database import Database
 from mailer.store.suppressions import Fingerprints
 
@@ -56,10 +56,18 @@ async def give_reason(
 
 
 async def forbid(
-    database: Database, claim: Claim, *, now: datetime, about: Circumstances, fingerprints: Fingerprints
+    database: Database, wish: Wish, *, now: datetime, about: Circumstances, fingerprints: Fingerprints
 ) -> bool:
-    """Never write to this address again, whatever any list says: only the operator can undo it. False: unknown."""
-    return await database.write(_forbid, claim, now, about, fingerprints)
+    """Never write to the address that was asked again, whatever any list says. Only the operator can undo it.
+
+    It is the mailbox that the mail went to, whoever has moved on meanwhile. False: unknown.
+    """
+    return await database.write(_forbid, wish, now, about, fingerprints)
+
+
+async def forbidden_address(database: Database, wish: Wish) -> str:
+    """Which address `forbid` would be about, '' where nothing is known of it. It only reads."""
+    return await database.read(_address_of, wish)
 
 
 def _leave_by_address(connection: Connection, email: str, now: datetime, about: Circumstances) -> Departure:
@@ -112,16 +120,23 @@ def _give_reason(connection: Connection, claim: Claim, detail: str, now: datetim
     return True
 
 
+def _address_of(connection: Connection, wish: Wish) -> str:
+    found = confirmations.find(connection, wish.confirmation)
+    return found.address if found else ""
+
+
 def _forbid(
-    connection: Connection, claim: Claim, now: datetime, about: Circumstances, fingerprints: Fingerprints
+    connection: Connection, wish: Wish, now: datetime, about: Circumstances, fingerprints: Fingerprints
 ) -> bool:
-    reader = subscribers.of_id(connection, claim.subscriber)
-    if reader is None:
+    address = _address_of(connection, wish)
+    if not address:
         return False
-    if suppressions.reason_of(connection, reader.email, fingerprints)[0] == NEVER:
+    if suppressions.reason_of(connection, address, fingerprints)[0] == NEVER:
         return True
-    if reader.state is not State.COMPLAINED:
+    reader = subscribers.find(connection, address)
+    if reader is not None and reader.state is not State.COMPLAINED:
         end(connection, reader, now, about)
-    suppressions.add(connection, reader.email, fingerprints, reason=NEVER, now=now)
-    subscribers.record(connection, reader.id, now=now, about=about, event=NEVER)
+    suppressions.add(connection, address, fingerprints, reason=NEVER, now=now)
+    if reader is not None:
+        subscribers.record(connection, reader.id, now=now, about=about, event=NEVER)
     return True

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from mailer.core.subscription import State, Subscriber
 from mailer.errors import NotFound, Refused
-from mailer.store import subscribers
+from mailer.store import subscribers, suppressions
 
 _SAID = {
     State.UNSUBSCRIBED: "unsubscribed",
@@ -23,6 +23,11 @@ def known(connection: Connection, who: str | int) -> Subscriber:
 
 def gone(connection: Connection, reader: Subscriber) -> Refused:
     """Why nothing is changed for somebody who has gone."""
+    barred = suppressions.reason_of(connection, reader.email, lambda _: ())[0]
+    if barred not in {"", State.BOUNCED}:
+        return Refused(
+            f"{reader.email} is suppressed ({barred}): nothing revives it, until `mailer subscribers allow` lifts that."
+        )
     since = [row.at for row in subscribers.consent_of(connection, reader.id) if row.event == reader.state]
     on = f" on {since[-1]:%Y-%m-%d}" if since else ""
     rest = "" if reader.state is State.COMPLAINED else "; they can sign up again themselves"

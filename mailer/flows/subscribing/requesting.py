@@ -55,7 +55,10 @@ def _ask_to_move(
     barred, since = suppressions.reason_of(connection, address, fingerprints)
     counts = signups.counts(connection, marks, network, domain, now=now, options=options)
     outcome = decide(other.state if other else None, barred, since, domain, counts, options=options, now=now)
-    if other is not None and outcome not in {Outcome.NETWORK, Outcome.BARRED}:
+    unborn = (
+        other is None or other.state is State.PENDING
+    )  # anybody can make a pending one, so it stands in nobody's way
+    if not unborn and outcome not in {Outcome.NETWORK, Outcome.BARRED}:
         # It has a subscription, or had one: nobody is told which.
         outcome = Outcome.QUIET
     if barred:

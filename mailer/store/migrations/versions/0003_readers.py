@@ -13,6 +13,10 @@ _EMPTY = sa.text("''")
 
 def upgrade() -> None:
     op.add_column("subscribers", sa.Column("hour", sa.Integer(), nullable=True))
+    pending = sa.text("state = 'pending'")
+    op.create_index(
+        "ix_subscribers_pending", "subscribers", ["joined_at"], sqlite_where=pending, postgresql_where=pending
+    )
     for name in ("source", "text_version", "language", "ip", "agent", "message_id"):
         op.add_column("consent", sa.Column(name, sa.String(), nullable=False, server_default=_EMPTY))
     whole = sa.text("ip <> '' AND ip NOT LIKE '%/%'")
@@ -67,7 +71,7 @@ def _notices() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("confirmation_id", Key, nullable=True),
         sa.Column("wanted_at", Instant(), nullable=False),
-        sa.Column("throttled", sa.Boolean(), nullable=False),
+        sa.Column("throttled", sa.Integer(), nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("told", sa.JSON(), nullable=False),
         sa.Column("dropped", sa.String(), nullable=False),
@@ -79,13 +83,16 @@ def _notices() -> None:
         sa.ForeignKeyConstraint(["confirmation_id"], ["confirmations.id"]),
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"]),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("delivery_id"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_notices_subscriber_id", "notices", ["subscriber_id"])
     wanted = sa.text("delivery_id IS NULL AND dropped = ''")
     op.create_index("ix_notices_wanted", "notices", ["throttled", "id"], sqlite_where=wanted, postgresql_where=wanted)
     op.create_index("ix_notices_posted", "notices", ["throttled", "posted_at"])
+    made = sa.text("delivery_id IS NOT NULL")
+    op.create_index(
+        "ix_notices_delivery_id", "notices", ["delivery_id"], unique=True, sqlite_where=made, postgresql_where=made
+    )
 
 
 def _signup_attempts() -> None:
