@@ -12,7 +12,7 @@ from mailer.core.text import clean_text, first_sentences
 from mailer.core.words import ENGLISH, Words
 
 PREHEADER = 110
-EVENTS = 100  # shown of a reader's record; they may have chosen anew any number of times
+EVENTS = 50  # shown of a record that may be of any length: mail programs cut at some 100 KB
 _TOPIC, _LABEL = 40, 60
 _VALUE = 2000  # more than forms and pages let in: a reader gets what is held of them whole
 
@@ -23,7 +23,7 @@ class Note(Frame):
 
     `kind`: 'confirm', 'welcome', 'already' ..., the folder of its templates. `sentences`: what it says, a paragraph
     each; `places` has what goes into theirs, a tuple where it is a list. `url`: of its button or link; `days`: how
-    long that works. `facts`: label and value of each thing we hold about its reader; `events`: the latest 100,
+    long that works. `facts`: label and value of each thing we hold about its reader; `events`: the latest 50,
     of each when and what, then label and value of what else is kept of it; `earlier`: how many more there are.
     """
 
