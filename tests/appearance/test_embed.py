@@ -350,6 +350,8 @@ def test_it_fits_and_axe_finds_nothing(window, here, name, look, lang):
     with visiting(window, here.friend.publish(f"/looks-{name}-{lang}", embed, lang=lang), look) as page:
         inside = page.frame_locator("iframe") if name == "frame" else page
         inside.locator("[type=email]").wait_for()
+        for frame in page.frames:
+            frame.wait_for_load_state("load")
         assert broken(page) == []
         fits(page)
         rows = inside.locator(".choice" if name == "frame" else "fieldset label")

@@ -106,7 +106,9 @@ def test_editions_list_and_show_have_a_count_for_each_state(ready, relay):
     assert (first["planned"], first["accepted"], first["pending"], first["in_doubt_held"]) == (2, 2, 0, 0)
     shown = ready.json("editions", "show", str(first["id"]))
     assert {key: shown[key] for key in first} == first
-    assert shown["variants"] == [{"readers": 2, "subject": "About two", "articles": [2, 1], "more": 0}]
+    page = "https://site.example/editions/weekly/2026-W48/0"
+    told = {"readers": 2, "subject": "About two", "articles": [2, 1], "more": 0, "url": page}
+    assert shown["variants"] == [told]
     assert "2 readers: About two (2 articles)" in ready.did("editions", "show", "1").out
     assert "2026-W48" in ready.did("editions", "list").out
 
