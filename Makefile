@@ -5,20 +5,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.13 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-LOOKS := $(VENV)/looks.log
 
 .PHONY: demo test test-mail check bench messages lock clean
 
 demo: $(READY)
 	@$(BIN)/mailer demo
 
-# The browser's run takes as long as all others together, and both wait a lot: side by side they take half the time.
 test: $(READY)
-	@sh tests/appearance/install.sh "$(CURDIR)/$(BIN)"
-	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/appearance > $(LOOKS) 2>&1 & looks=$$!; \
-		trap 'kill $$looks' INT TERM; \
-		$(BIN)/python -m pytest -q; others=$$?; \
-		wait $$looks; seen=$$?; cat $(LOOKS); exit $$(( others || seen ))
+	@$(BIN)/python -m pytest -q
+	@$(MAKE) --no-print-directory test-mail
 
 # The mails in a browser, and before outside judges: in a run of its own, since it takes minutes and needs more.
 test-mail: $(READY)

@@ -1,8 +1,10 @@
 """Sites on other origins than the pages, whose articles carry the form as docs/embedding.md says."""
 
+import gc
 import re
 import socket
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,6 +111,13 @@ class Town:
         )[0]
 
 
+def let_go() -> None:
+    """Browsers connect ahead of need: what a loop had accepted as it ended is nobody's, and not worth a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
 @contextmanager
 def town(folder: Path) -> Iterator[Town]:
     """`mailer serve` as a process of its own on localhost, and two sites on 127.0.0.1."""
@@ -138,4 +147,5 @@ def town(folder: Path) -> Iterator[Town]:
             process.wait(timeout=30)
             log.join(timeout=10)
             process.stdout.close()
+            let_go()
             process.stderr.close()

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from mailer.demo.show import show
 from mailer.web.serving import pages_beside
+from tests.appearance.embeds import let_go
 from tests.appearance.looks import LOOKS, keep_screenshot_of
 from tests.appearance.test_embed import TOO_QUICK, broken
 
@@ -51,6 +52,7 @@ def demo() -> Iterator[Demo]:
         time.sleep(0.05)
     yield running
     running.end()
+    let_go()
 
 
 def article(demo: Demo) -> str:
@@ -76,6 +78,7 @@ def newest(page: Page, demo: Demo, subject: str, to: str = "mia@visitors.example
 
 def follow(page: Page, link: str) -> Page:
     """Press a link of the mail, which opens a page of its own."""
+    page.wait_for_load_state("networkidle")  # the mail stands in a frame, which comes after the page
     with page.expect_popup() as opened:
         page.frame_locator("iframe").get_by_role("link", name=link).first.click()
     found = opened.value
