@@ -78,7 +78,7 @@ def preferences(**changes: object) -> PreferencePage:
 
 
 def leaving(state: str, **changes: object) -> UnsubscribePage:
-    given = {"address": ADDRESS, "cadence": "daily", "slower": ("weekly", "monthly"), "preferences_url": MANAGE}
+    given = {"address": ADDRESS, "cadence": "daily", "slower": ("weekly", "monthly")}
     return UnsubscribePage(state=state, **given | changes)
 
 
@@ -122,7 +122,7 @@ PAGES: dict[str, Page] = {
         f"unsubscribe, {state}": leaving(state)
         for state in ("ask", "older", "done", "thanks", "again", "gone", "wrong")
     },
-    "unsubscribe, paused": leaving("paused", until=date(2026, 12, 24)),
+    "unsubscribe, paused": leaving("paused", paused_until=date(2026, 12, 24)),
     "unsubscribe, instead": leaving("instead", cadence="monthly", next=FIRST),
     "unsubscribe, in a pause": leaving("ask", pause=False, paused_until=date(2026, 12, 24)),
     "unsubscribe, instead in a pause": leaving("instead", cadence="monthly", paused_until=date(2026, 12, 24)),

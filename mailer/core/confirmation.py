@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from mailer.core.subscription import State, Subscriber
+from mailer.core.subscription import LISTENING, State, Subscriber
 from mailer.core.tokens import Wish
 
 Kind = Literal["join", "move", "erase"]
@@ -48,7 +48,7 @@ def standing(
     if wish is None or found is None or reader is None:
         return Standing.WRONG
     holds = reader.generation == found.generation == wish.generation
-    listening = reader.state in {State.ACTIVE, State.PAUSED}
+    listening = reader.state in LISTENING
     if found.kind == "join" and holds and listening:
         return Standing.DONE
     if found.confirmed_at is not None:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from mailer.core import page_sentences
 from mailer.core.frame import Site
 from mailer.core.page import Button, Link, Said, Step, cut_link, sheet, step
-from mailer.core.reader_page import InsteadPage, in_a_pause, lay_out_instead, not_subscribed, sent_again
+from mailer.core.reader_page import FORM, InsteadPage, in_a_pause, lay_out_instead, not_subscribed, sent_again
 from mailer.core.signup_page import Option
 from mailer.core.subscription import mask
 from mailer.core.text import clean_text
@@ -25,9 +25,9 @@ class UnsubscribePage:
     """Behind 'Unsubscribe'. `slower`: cadences that come less often than theirs, the nearest first.
 
     `ask`; `older`, a link of an earlier subscription, which asks too; `done`; `thanks`, for a reason; `again`, a
-    confirmation was asked for; `paused` until `until`, `instead` now at `cadence`; `gone`: nothing is subscribed;
+    confirmation was asked for; `paused`, `instead` now at `cadence`; `gone`: nothing is subscribed;
     `wrong`. `next`: when the next digest comes, in the reader's time zone. `paused_until`: the local day on which
-    digests come again, or None. `pause`: whether one is offered; `reasons`: whether one is asked for. Posts `do`:
+    digests come again, or None. `pause`: whether one is offered. Posts `do`:
     'leave', 'instead' with `cadence`, 'pause' with `days`, 'again', or 'reason' with `reason` and `text`.
     """
 
@@ -36,12 +36,8 @@ class UnsubscribePage:
     cadence: str = ""
     slower: tuple[str, ...] = ()
     pause: bool = True
-    reasons: bool = True
-    until: date | None = None
     next: datetime | None = None
     paused_until: date | None = None
-    preferences_url: str = ""
-    subscribe_url: str = "/subscribe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +66,7 @@ def lay_out_unsubscribe(page: UnsubscribePage, site: Site, words: Words) -> Step
                 said=(late,),
                 buttons=(Button(_("Subscribe again"), {"do": "again"}, kind="plain"),),
                 done=True,
-                reasons=reasons_of(words) if page.reasons else (),
+                reasons=reasons_of(words),
             )
         case "thanks":
             return step(
@@ -78,7 +74,7 @@ def lay_out_unsubscribe(page: UnsubscribePage, site: Site, words: Words) -> Step
                 words,
                 Said(_("Thank you")),
                 Said(_("You are unsubscribed. A digest that left before may still arrive.")),
-                links=(Link(_("Subscribe again"), page.subscribe_url),),
+                links=(Link(_("Subscribe again"), FORM),),
                 done=True,
             )
         case "again":
@@ -86,7 +82,7 @@ def lay_out_unsubscribe(page: UnsubscribePage, site: Site, words: Words) -> Step
         case "paused" | "instead":
             return _kept(page, site, words)
         case "gone":
-            return not_subscribed(page.subscribe_url, site, words)
+            return not_subscribed(site, words)
         case "wrong":
             return cut_link(site, words)
 
@@ -94,17 +90,9 @@ def lay_out_unsubscribe(page: UnsubscribePage, site: Site, words: Words) -> Step
 def _kept(page: UnsubscribePage, site: Site, words: Words) -> Step:
     """They stay, less often or later."""
     _ = words.catalogue.gettext
-    links = (Link(_("Change what you get"), page.preferences_url),) if page.preferences_url else ()
-    if page.state == "paused" and page.until:
-        said = in_a_pause(page.until, words)
-        return step(site, words, Said(_("Your digests pause")), *said, links=links, done=True)
-    now = InsteadPage(
-        state="done",
-        to=page.cadence,
-        next=page.next,
-        paused_until=page.paused_until,
-        preferences_url=page.preferences_url,
-    )
+    if page.state == "paused":
+        return step(site, words, Said(_("Your digests pause")), *in_a_pause(page.paused_until, words), done=True)
+    now = InsteadPage(state="done", to=page.cadence, next=page.next, paused_until=page.paused_until)
     return lay_out_instead(now, site, words)
 
 

@@ -9,7 +9,7 @@ from mailer.core import page_sentences, sentences
 from mailer.core.cadence import Cadence
 from mailer.core.frame import Site
 from mailer.core.page import Button, Link, Said, Sheet, Step, cut_link, sheet, shown_address, step
-from mailer.core.reader_page import due, in_a_pause
+from mailer.core.reader_page import FORM, due, in_a_pause
 from mailer.core.signup_page import RADIOS, Choice, Option, choices_of, options_of, zone_options
 from mailer.core.subscription import mask
 from mailer.core.text import clean_text
@@ -54,7 +54,6 @@ class PreferencePage:
     next: datetime | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
     unsubscribe_url: str = ""
-    subscribe_url: str = "/subscribe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ def lay_out_preferences(page: PreferencePage, site: Site, words: Words) -> Step 
             words,
             Said(_("You are not subscribed")),
             Said(_("You get no digests of %(site)s now, so there is nothing to change."), name),
-            links=(Link(_("Subscribe again"), page.subscribe_url),),
+            links=(Link(_("Subscribe again"), FORM),),
         )
     heading = Said(_("What you get from %(site)s"), name)
     fields = ("cadence", "topics", "timezone", "hour", "language", "until", "address")

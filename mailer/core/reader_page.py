@@ -15,6 +15,9 @@ from mailer.core.subscription import mask
 from mailer.core.text import clean_text
 from mailer.core.words import Words, cadence_name
 
+FORM = "/subscribe"
+"""The path of the form."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmPage:
@@ -29,7 +32,6 @@ class ConfirmPage:
     cadence: str = ""
     first: datetime | None = None
     preferences_url: str = ""
-    subscribe_url: str = "/subscribe"
     days: int = 7
 
 
@@ -43,7 +45,10 @@ class NeverPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressPage:
-    """Behind the link that a new address gets. `taken`: it has a subscription of its own. Posts `do`: 'move'."""
+    """Behind the link that a new address gets. `taken`: it has a subscription of its own. Posts `do`: 'move'.
+
+    `preferences_url`: shown once the address is theirs; before, whoever reads there may be a stranger.
+    """
 
     state: Literal["ask", "done", "expired", "taken", "stale", "wrong"]
     address: str = ""
@@ -54,7 +59,7 @@ class AddressPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasePage:
-    """Behind the link that confirms an erasure. Posts `do`: 'erase'."""
+    """Behind the link that confirms an erasure. `preferences_url`: of who is on the list. Posts `do`: 'erase'."""
 
     state: Literal["ask", "done", "expired", "stale", "wrong"]
     address: str = ""
@@ -75,7 +80,6 @@ class InsteadPage:
     next: datetime | None = None
     paused_until: date | None = None
     preferences_url: str = ""
-    subscribe_url: str = "/subscribe"
 
 
 def lay_out_confirm(page: ConfirmPage, site: Site, words: Words) -> Step:
@@ -110,7 +114,7 @@ def lay_out_confirm(page: ConfirmPage, site: Site, words: Words) -> Step:
         case "sent":
             return sent_again(page.address, site, words)
         case "stale":
-            return earlier(page.subscribe_url, site, words)
+            return earlier(site, words, (Link(_("Subscribe again"), FORM),))
         case "wrong":
             return cut_link(site, words)
 
@@ -126,15 +130,15 @@ def sent_again(address: str, site: Site, words: Words) -> Step:
     return step(site, words, Said(_("One step left: check your inbox")), look, Said(no_mail(words)), done=True)
 
 
-def earlier(subscribe_url: str, site: Site, words: Words) -> Step:
-    """A link of a subscription that has ended since."""
+def earlier(site: Site, words: Words, links: tuple[Link, ...] = ()) -> Step:
+    """A link of a subscription that has ended since. `links`: where to go from there."""
     _ = words.catalogue.gettext
     return step(
         site,
         words,
         Said(_("This link is from an earlier subscription")),
         Said(_("It changes nothing any more.")),
-        links=_link(_("Subscribe again"), subscribe_url),
+        links=links,
     )
 
 
@@ -175,14 +179,14 @@ def lay_out_address(page: AddressPage, site: Site, words: Words) -> Step:
             late = Said(_("A digest that left before may still arrive at the old one."))
             return step(site, words, Said(_("Your address is changed")), said, late, links=preferences, done=True)
         case "expired":
-            return _expired(page.days, page.preferences_url, site, words)
+            return _expired(page.days, "", site, words)
         case "taken":
             said = Said(
                 _("%(address)s has a subscription of its own. Nothing has changed."), address=mask(page.new_address)
             )
-            return step(site, words, Said(_("This address is in use")), said, links=preferences)
+            return step(site, words, Said(_("This address is in use")), said)
         case "stale":
-            return earlier("", site, words)
+            return earlier(site, words)
         case "wrong":
             return cut_link(site, words)
 
@@ -213,7 +217,7 @@ def lay_out_erase(page: ErasePage, site: Site, words: Words) -> Step:
         case "expired":
             return _expired(page.days, page.preferences_url, site, words)
         case "stale":
-            return earlier("", site, words)
+            return earlier(site, words)
         case "wrong":
             return cut_link(site, words)
 
@@ -239,12 +243,12 @@ def lay_out_instead(page: InsteadPage, site: Site, words: Words) -> Step:
             done = page.state == "done"
             return step(site, words, heading, *(paused or next_), links=preferences, done=done)
         case "gone":
-            return not_subscribed(page.subscribe_url, site, words)
+            return not_subscribed(site, words)
         case "wrong":
             return cut_link(site, words)
 
 
-def not_subscribed(subscribe_url: str, site: Site, words: Words) -> Step:
+def not_subscribed(site: Site, words: Words) -> Step:
     """Somebody who has left, or of whom nothing is known any more."""
     _ = words.catalogue.gettext
     name = clean_text(site.name)
@@ -253,7 +257,7 @@ def not_subscribed(subscribe_url: str, site: Site, words: Words) -> Step:
         words,
         Said(_("You are not subscribed")),
         Said(_("This link's subscription to %(site)s has ended."), {"site": name}),
-        links=(Link(_("Subscribe again"), subscribe_url), to_site(site, words)),
+        links=(Link(_("Subscribe again"), FORM), to_site(site, words)),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mailer.core.duration import Duration
-from mailer.core.subscription import State
+from mailer.core.subscription import LISTENING, State
 
 YOUNGEST, OLDEST = timedelta(seconds=2), timedelta(hours=24)
 """How old a form may be when it is sent in: nobody fills it in faster, and nobody waits longer."""
@@ -160,7 +160,7 @@ def decide(
         return Outcome.NETWORK
     if is_barred(barred, bounced_at, now) or state is State.COMPLAINED:
         return Outcome.BARRED
-    if state in {State.ACTIVE, State.PAUSED}:
+    if state in LISTENING:
         return Outcome.QUIET if counts.told_already else Outcome.ALREADY
     if (
         counts.address_pause

@@ -25,6 +25,8 @@ class State(StrEnum):
     COMPLAINED = "complained"
 
 
+LISTENING = frozenset({State.ACTIVE, State.PAUSED})
+"""States of who is on the list: their consent is in force."""
 GONE = frozenset({State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED})
 """States that no `add` and no import ever revives."""
 

@@ -1,9 +1,7 @@
-"""Pages as answers, and what a browser is told it may do with them."""
+"""Pages as answers: what a browser is told it may do with them, and whether it has them already."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from hashlib import sha256
+from email.utils import parsedate_to_datetime
 
 from fastapi.responses import HTMLResponse
 
@@ -15,17 +13,16 @@ _NOTHING = {
 }
 
 
-def content_policy(
-    *, styles: Sequence[str] = (), framed_by: Sequence[str] = (), more: Mapping[str, str] | None = None
-) -> str:
+def content_policy(*, style: str = "", framed_by: Sequence[str] = (), more: Mapping[str, str] | None = None) -> str:
     """A Content-Security-Policy: no script, nothing from elsewhere, in no frame, and what is given here.
 
-    `styles`: the texts of the page's `<style>` elements. `framed_by`: origins that may show it in a frame. `more`:
-    further directives, or others in place of these.
+    `style`: 'sha256-…', the hash of the page's one `<style>` (CSP Level 3 §2.3.1): nothing that was smuggled into the
+    page is one. `framed_by`: origins that may show it in a frame. `more`: further directives, or others in place of
+    these.
     """
     policy = dict(_NOTHING)
-    if styles:
-        policy["style-src"] = " ".join(_hash(style) for style in styles)
+    if style:
+        policy["style-src"] = f"'{style}'"
     if framed_by:
         policy["frame-ancestors"] = " ".join(framed_by)
     return "; ".join(f"{name} {value}" for name, value in (policy | dict(more or {})).items())
@@ -35,16 +32,25 @@ def page(
     html: str,
     *,
     status: int = 200,
-    styles: Sequence[str] = (),
+    style: str = "",
     framed_by: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """A finished page as an answer. `styles`, `framed_by`: as in `content_policy`. `headers`: have the last word."""
-    policy = {"Content-Security-Policy": content_policy(styles=styles, framed_by=framed_by)}
+    """A finished page as an answer. `headers`: have the last word. The rest as in `content_policy`."""
+    policy = {"Content-Security-Policy": content_policy(style=style, framed_by=framed_by, more=more)}
     return HTMLResponse(html, status, policy | dict(headers or {}))
 
 
-@lru_cache(maxsize=64)
-def _hash(style: str) -> str:
-    """A style by its hash (CSP Level 3 §2.3.1): nothing that was smuggled into the page is one."""
-    return f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"
+def is_known(asked: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether who asks has it already (RFC 9110 §13.1): by its tag, else by its date.
+
+    `asked`: the header fields of the request; `now`: those of the answer, with an ETag.
+    """
+    if tags := asked.get("if-none-match", ""):
+        return tags.strip() == "*" or now["ETag"] in {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+    since, changed = asked.get("if-modified-since", ""), now.get("Last-Modified", "")
+    try:
+        return bool(since and changed) and parsedate_to_datetime(changed) <= parsedate_to_datetime(since)
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return False

@@ -6,7 +6,7 @@ Nothing of who reads them is asked or shown. Unless there is an archive, a page 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from hashlib import sha256
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from mailer.core.edition_page import (
 )
 from mailer.store import articles, published
 from mailer.store.published import Published
-from mailer.web.answers import content_policy, page
+from mailer.web.answers import is_known, page
 from mailer.web.desk import AtDesk, Desk
 from mailer.wiring import Parts
 
@@ -60,7 +60,7 @@ async def feed(desk: AtDesk, request: Request) -> Response:
     headers = {**_FOUND, "ETag": f'"{sha256(body).hexdigest()[:32]}"'}
     if found:
         headers["Last-Modified"] = format_datetime(max(one.changed for one, _ in found), usegmt=True)
-    if _is_known(request.headers, headers):
+    if is_known(request.headers, headers):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=_ATOM)
 
@@ -87,8 +87,12 @@ async def _edition(desk: Desk, cadence: str, period: str, number: str) -> Respon
     parts = desk.parts
     words = parts.composer().templates.words(one.language)
     shown = _without_strangers(lay_out_edition(told, parts.settings.site_value(), words), parts.settings.site.url)
-    policy = {"Content-Security-Policy": _policy(desk, _pictures(shown))}
-    return page(parts.pages().show(shown, words), headers=policy | (_FOUND if told.archived else {}))
+    return page(
+        parts.pages().show(shown, words),
+        style=parts.pages().style_hash,
+        more=_pictures(shown),
+        headers=_FOUND if told.archived else {},
+    )
 
 
 def _read(
@@ -161,14 +165,9 @@ def _answer(
     desk: Desk, shown: NoEdition | ArchivePage, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A page in the site's language."""
-    html = desk.parts.pages().render(shown, _language(desk.parts))
-    return page(html, status=status, headers={"Content-Security-Policy": _policy(desk)} | dict(headers or {}))
-
-
-def _policy(desk: Desk, pictures: str = "") -> str:
-    """What the page may show. `pictures`: the one origin that a picture on it comes from, or ''."""
-    more = {"style-src": f"'{desk.parts.pages().style_hash}'"} | ({"img-src": pictures} if pictures else {})
-    return content_policy(more=more)
+    pages = desk.parts.pages()
+    html = pages.render(shown, _language(desk.parts))
+    return page(html, status=status, style=pages.style_hash, headers=headers)
 
 
 def _without_strangers(shown: EditionSheet, site_url: str) -> EditionSheet:
@@ -179,20 +178,12 @@ def _without_strangers(shown: EditionSheet, site_url: str) -> EditionSheet:
     return shown if host == own or host.endswith(f".{own}") else replace(shown, lead=replace(shown.lead, picture=None))
 
 
-def _pictures(shown: EditionSheet) -> str:
-    """Of the picture as it was laid out: what a feed wrote might say more in a policy than an origin."""
+def _pictures(shown: EditionSheet) -> dict[str, str]:
+    """The one origin that a picture comes from, for the page's policy.
+
+    Of the picture as it was laid out: what a feed wrote might say more in a policy than an origin.
+    """
     if shown.lead.picture is None:
-        return ""
+        return {}
     parts = urlsplit(shown.lead.picture.url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _is_known(asked: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether who asks has it already (RFC 9110 §13.1): by its tag, else by its date."""
-    if tags := asked.get("if-none-match", ""):
-        return tags.strip() == "*" or now["ETag"] in {tag.strip().removeprefix("W/") for tag in tags.split(",")}
-    since, changed = asked.get("if-modified-since", ""), now.get("Last-Modified", "")
-    try:
-        return bool(since and changed) and parsedate_to_datetime(changed) <= parsedate_to_datetime(since)
-    except (ValueError, TypeError):  # no date, or one without a zone
-        return False
+    return {"img-src": f"{parts.scheme}://{parts.netloc}"}

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from mailer.templating.embed import embed_script
+from mailer.web.answers import is_known
 
 router = APIRouter()
 
@@ -29,8 +30,6 @@ async def script(request: Request) -> Response:
     """The script for `<script src>`."""
     body = embed_script()
     headers = _KEPT | {"ETag": f'"{sha256(body).hexdigest()[:32]}"'}
-    # RFC 9110 §13.1.2
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {headers["ETag"], "*"}:
+    if is_known(request.headers, headers):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="text/javascript")

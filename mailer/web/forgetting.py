@@ -9,7 +9,7 @@ from mailer.core.tokens import Purpose, open_wish
 from mailer.flows import erasing, subscribing
 from mailer.flows.subscribing import Pressed
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.visitor import LanguageAsked, LanguageSent, language_of, show
+from mailer.web.visitor import LanguageAsked, LanguageSent, language_of, preferences_url, show
 
 router = APIRouter()
 
@@ -45,5 +45,11 @@ def _erase(desk: Desk, request: Request, pressed: Pressed, standing: Standing, l
         return show(desk, ErasePage(state="done"), language)
     if reader is None:
         return show(desk, ErasePage(state="wrong"), language, status=404)
-    days = desk.parts.settings.signup.link_days
-    return show(desk, ErasePage(state=standing.value, address=reader.email, days=days), language)
+    there = standing in {Standing.ASK, Standing.EXPIRED}
+    page = ErasePage(
+        state=standing.value,
+        address=reader.email,
+        preferences_url=preferences_url(desk, reader) if there else "",
+        days=desk.parts.settings.signup.link_days,
+    )
+    return show(desk, page, language)

@@ -10,7 +10,7 @@ from mailer.core.subscription import Subscriber
 from mailer.core.tokens import Claim
 from mailer.flows.subscribing import Wish
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.own_link import choose, cut, holds, whose
+from mailer.web.own_link import choose, cut, holds, pressed, whose
 from mailer.web.visitor import (
     LanguageAsked,
     LanguageSent,
@@ -41,7 +41,7 @@ async def instead(cadence: str, token: str, desk: AtDesk, request: Request, lang
     asks = _instead(desk, request, claim, reader, cadence, lang)
     if reader is None or not holds(claim, reader) or cadence not in desk.parts.cadences() or reader.cadence == cadence:
         return asks
-    kept = await choose(desk, request, reader, Wish(cadence=cadence), lang)
+    kept = await choose(desk, reader, Wish(cadence=cadence), pressed(desk, request, reader, lang))
     return asks if kept is None else _instead(desk, request, claim, kept, cadence, lang, before=reader.cadence)
 
 

@@ -1,20 +1,19 @@
 """Leaving: the one-click route that mailbox providers press, and the page that people do."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from mailer.core.cadence import slower_than, zone_named
+from mailer.core.cadence import slower_than
 from mailer.core.consent import Circumstances
 from mailer.core.leaving_page import PAUSE, REASONS, UnsubscribePage
-from mailer.core.subscription import State, Subscriber
+from mailer.core.subscription import Subscriber
 from mailer.core.tokens import Claim, Purpose, open_token
-from mailer.errors import InputError, Refused
 from mailer.flows import subscribing
-from mailer.store import subscribers
 from mailer.web.desk import AtDesk, Desk
+from mailer.web.own_link import choose, listens, morning, whose
 from mailer.web.visitor import (
     Do,
     LanguageAsked,
@@ -25,11 +24,11 @@ from mailer.web.visitor import (
     network_of,
     paused_until,
     show,
+    zone_of,
 )
 
 router = APIRouter()
 
-_LISTENING = frozenset({State.ACTIVE, State.PAUSED})
 _PLAIN: dict[str, Any] = {"content": {"text/plain": {}}}
 
 
@@ -55,10 +54,10 @@ async def one_click_page(token: str) -> RedirectResponse:
 @router.get("/unsubscribe/{token}", response_class=HTMLResponse)
 async def unsubscribe_page(token: str, desk: AtDesk, request: Request, lang: LanguageAsked = "") -> HTMLResponse:
     """Whether to leave."""
-    claim, reader = await _whose(desk, token)
+    claim, reader = await whose(desk, token, Purpose.LEAVE)
     if claim is None:
         return _shown(desk, request, None, "wrong", lang)
-    if reader is None or reader.state not in _LISTENING:
+    if not listens(reader):
         return _shown(desk, request, reader, "gone", lang)
     state: Literal["older", "ask"] = "older" if claim.generation != reader.generation else "ask"
     return _shown(desk, request, reader, state, lang)
@@ -76,26 +75,21 @@ async def unsubscribe(
     lang: LanguageSent = "",
 ) -> HTMLResponse:
     """Leave, or what stands below it: less often, a pause, back again, a reason."""
-    claim, reader = await _whose(desk, token)
+    claim, reader = await whose(desk, token, Purpose.LEAVE)
     if claim is None:
         return _shown(desk, request, None, "wrong", lang)
     match do:
-        case "again" | "reason" if reader is not None and reader.state in _LISTENING:
+        case "again" | "reason" if listens(reader):
             # They have come back meanwhile: nothing of it would be true.
             return await unsubscribe_page(token, desk, request, lang)
         case "again":
             return await _again(desk, request, claim, reader, lang)
         case "reason":
             return await _reason(desk, request, claim, reader, reason, text, lang)
-        case "instead" | "pause" if reader is not None and reader.state in _LISTENING:
+        case "instead" | "pause" if listens(reader):
             return await _keep(desk, request, reader, cadence if do == "instead" else "", lang)
         case _:
             return await _leave(desk, request, claim, reader, lang)
-
-
-async def _whose(desk: Desk, token: str) -> tuple[Claim | None, Subscriber | None]:
-    claim = open_token(token, Purpose.LEAVE, desk.parts.keys())
-    return claim, await desk.database.read(subscribers.of_id, claim.subscriber) if claim else None
 
 
 def _how(desk: Desk, request: Request, reader: Subscriber | None, lang: str) -> Circumstances:
@@ -113,25 +107,14 @@ async def _leave(desk: Desk, request: Request, claim: Claim, reader: Subscriber 
 
 async def _keep(desk: Desk, request: Request, reader: Subscriber, cadence: str, lang: str) -> HTMLResponse:
     """Another pace, or a pause where none is given."""
-    now = desk.parts.clock()
-    until = now + timedelta(days=PAUSE)
     if cadence and cadence not in desk.parts.cadences():
         return _shown(desk, request, reader, "ask", lang)
-    wish = subscribing.Wish(cadence=cadence) if cadence else subscribing.Wish(pause_until=_morning(desk, reader, until))
-    how = _how(desk, request, reader, lang)
-    tell = desk.parts.settings.signup.changed
-    try:
-        kept = await subscribing.choose(desk.database, reader.id, wish, now=now, about=how, tell=tell)
-    except (InputError, Refused):  # they left in this moment
+    later = (desk.parts.clock() + timedelta(days=PAUSE)).astimezone(zone_of(desk, reader.timezone)).date()
+    wish = subscribing.Wish(cadence=cadence) if cadence else subscribing.Wish(pause_until=morning(desk, reader, later))
+    kept = await choose(desk, reader, wish, _how(desk, request, reader, lang))
+    if kept is None:  # they left in this moment
         return _shown(desk, request, reader, "gone", lang)
-    desk.wake()
     return _shown(desk, request, kept, "instead" if cadence else "paused", lang)
-
-
-def _morning(desk: Desk, reader: Subscriber, moment: datetime) -> datetime:
-    """The beginning of that day, where the reader is."""
-    zone = zone_named(reader.timezone or desk.parts.settings.site.timezone)
-    return moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 async def _again(desk: Desk, request: Request, claim: Claim, reader: Subscriber | None, lang: str) -> HTMLResponse:
@@ -154,8 +137,6 @@ async def _again(desk: Desk, request: Request, claim: Claim, reader: Subscriber 
 async def _reason(
     desk: Desk, request: Request, claim: Claim, reader: Subscriber | None, reason: str, text: str, lang: str
 ) -> HTMLResponse:
-    if reader is not None and reader.state in _LISTENING:  # they have come back meanwhile
-        return _shown(desk, request, reader, "ask", lang)
     if reason in REASONS or text.strip():
         await subscribing.give_reason(
             desk.database,
@@ -178,15 +159,14 @@ def _shown(
     language = language_of(desk, request, lang, reader.language if reader else "")
     if reader is None:
         return show(desk, UnsubscribePage(state=state), language, status=404 if state == "wrong" else 200)
-    zone = zone_named(reader.timezone or desk.parts.settings.site.timezone)
+    paused = paused_until(desk, reader)
     page = UnsubscribePage(
         state=state,
         address=reader.email,
         cadence=reader.cadence,
         slower=slower_than(desk.parts.cadences(), reader.cadence),
-        pause=reader.state is State.ACTIVE,
-        until=reader.paused_until.astimezone(zone).date() if reader.paused_until else None,
+        pause=paused is None,
         next=coming(desk, reader),
-        paused_until=paused_until(desk, reader),
+        paused_until=paused,
     )
     return show(desk, page, language)

@@ -2,33 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict
 
-from mailer.core.cadence import first_instant, zone_named
 from mailer.core.preference_page import LONGEST_PAUSE, WEEKS, PreferencePage
-from mailer.core.subscription import (
-    Subscriber,
-    clean_address,
-    clean_timezone,
-    clean_topics,
-)
+from mailer.core.subscription import Subscriber, clean_address, clean_timezone, clean_topics
 from mailer.core.tokens import Claim, Purpose, seal
 from mailer.flows import subscribing
 from mailer.flows.subscribing import CADENCES_OWN, Wish
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.own_link import choose, cut, own, pressed, whose
-from mailer.web.visitor import (
-    LanguageAsked,
-    coming,
-    language_of,
-    network_of,
-    show,
-)
+from mailer.web.own_link import choose, cut, morning, own, pressed, whose
+from mailer.web.visitor import LanguageAsked, coming, language_of, network_of, paused_until, show, zone_of
 
 router = APIRouter()
 
@@ -77,7 +65,7 @@ async def preferences(token: str, desk: AtDesk, request: Request, typed: Annotat
         case "pause":
             return await _pause(desk, request, reader, typed)
         case "resume":
-            kept = await choose(desk, request, reader, Wish(resume=True), lang)
+            kept = await choose(desk, reader, Wish(resume=True), pressed(desk, request, reader, lang))
             return _shown(desk, request, kept or reader, lang, changed="resumed" if kept else "")
         case "move":
             return await _move(desk, request, reader, typed)
@@ -115,7 +103,7 @@ async def _save(desk: Desk, request: Request, reader: Subscriber, typed: Typed) 
         return _shown(desk, request, as_typed, lang, errors=errors, status=422)
     hour = _HOURS[typed.hour]
     wish = Wish(cadence=typed.cadence, topics=topics, timezone=timezone, language=typed.language, hour=hour)
-    kept = await choose(desk, request, reader, wish, lang)
+    kept = await choose(desk, reader, wish, pressed(desk, request, reader, lang))
     # Read in the language that they have just chosen.
     spoken = typed.language if kept is not None and kept.language != reader.language else lang
     return _shown(desk, request, kept or reader, spoken, changed="saved" if kept else "")
@@ -123,14 +111,18 @@ async def _save(desk: Desk, request: Request, reader: Subscriber, typed: Typed) 
 
 async def _pause(desk: Desk, request: Request, reader: Subscriber, typed: Typed) -> HTMLResponse:
     lang = typed.lang
-    zone = zone_named(reader.timezone or desk.parts.settings.site.timezone)
-    today = desk.parts.clock().astimezone(zone).date()
+    today = _today(desk, reader)
     day = _day(typed.weeks or typed.until, today)
     if day is None or not today < day <= today + timedelta(days=LONGEST_PAUSE):
         return _shown(desk, request, reader, lang, errors={"until": "until"}, until=typed.until, status=422)
-    moment = first_instant(datetime.combine(day, time()), zone)
-    kept = await choose(desk, request, reader, Wish(pause_until=moment), lang)
+    wish = Wish(pause_until=morning(desk, reader, day))
+    kept = await choose(desk, reader, wish, pressed(desk, request, reader, lang))
     return _shown(desk, request, kept or reader, lang, changed="paused" if kept else "")
+
+
+def _today(desk: Desk, reader: Subscriber) -> date:
+    """What day it is where the reader is."""
+    return desk.parts.clock().astimezone(zone_of(desk, reader.timezone)).date()
 
 
 def _day(length: str, today: date) -> date | None:
@@ -179,12 +171,11 @@ def _shown(
     status: int = 200,
 ) -> HTMLResponse:
     settings = desk.parts.settings
-    zone = zone_named(reader.timezone or settings.site.timezone)
     leave = seal(Claim(reader.id, reader.generation), Purpose.LEAVE, desk.parts.keys()[-1])
     page = PreferencePage(
         state="shown",
         address=reader.email,
-        today=desk.parts.clock().astimezone(zone).date(),
+        today=_today(desk, reader),
         cadences=tuple(desk.parts.cadences().values()),
         cadence=reader.cadence,
         topics=settings.topics,
@@ -194,7 +185,7 @@ def _shown(
         hour=reader.hour,
         languages=tuple(sorted(desk.parts.composer().templates.languages)),
         language=reader.language,
-        paused_until=reader.paused_until.astimezone(zone).date() if reader.paused_until else None,
+        paused_until=paused_until(desk, reader),
         until=until,
         new_address=new_address,
         changed=changed,

@@ -4,6 +4,7 @@ import re
 from datetime import date, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from fastapi import Form, Query, Request
 from fastapi.responses import HTMLResponse
@@ -15,7 +16,7 @@ from mailer.core.network import counted_network
 from mailer.core.subscription import Subscriber, mail_language
 from mailer.core.tokens import Claim, Purpose, seal
 from mailer.templating.pages import Page
-from mailer.web.answers import content_policy, page
+from mailer.web.answers import page
 from mailer.web.desk import Desk
 
 _LONGEST = 200  # characters of an Accept-Language that are looked at
@@ -58,8 +59,7 @@ def show(desk: Desk, shown: Page, language: str, *, status: int = 200, frame: bo
     """A page as an answer. `frame`: the sites of [web] embed_origins may show it in one."""
     pages = desk.parts.pages()
     origins = desk.parts.settings.web.embed_origins if frame else ()
-    policy = content_policy(framed_by=origins, more={"style-src": f"'{pages.style_hash}'"})
-    return page(pages.render(shown, language), status=status, headers={"Content-Security-Policy": policy})
+    return page(pages.render(shown, language), status=status, style=pages.style_hash, framed_by=origins)
 
 
 def gone(desk: Desk, request: Request, lang: str) -> HTMLResponse:
@@ -96,21 +96,24 @@ def preferences_url(desk: Desk, reader: Subscriber) -> str:
     return f"/preferences/{seal(Claim(reader.id, reader.generation), Purpose.MANAGE, desk.parts.keys()[-1])}"
 
 
+def zone_of(desk: Desk, timezone: str) -> ZoneInfo:
+    """A reader's time zone, the site's where they chose none."""
+    return zone_named(timezone or desk.parts.settings.site.timezone)
+
+
 def paused_until(desk: Desk, reader: Subscriber) -> date | None:
     """The reader's local day on which digests come again, None where they come now."""
     if reader.paused_until is None or reader.paused_until <= desk.parts.clock():
         return None
-    return reader.paused_until.astimezone(zone_named(reader.timezone or desk.parts.settings.site.timezone)).date()
+    return reader.paused_until.astimezone(zone_of(desk, reader.timezone)).date()
 
 
 def coming(desk: Desk, reader: Subscriber, cadence: str = "") -> datetime | None:
     """When a reader's next digest is due, at another pace where one is given. None in a pause."""
-    paused = reader.paused_until is not None and reader.paused_until > desk.parts.clock()
-    return None if paused else next_digest(desk, cadence or reader.cadence, reader.timezone)
+    return None if paused_until(desk, reader) else next_digest(desk, cadence or reader.cadence, reader.timezone)
 
 
 def next_digest(desk: Desk, cadence: str, timezone: str) -> datetime | None:
     """When the next digest of a cadence is due, in a reader's time zone; None where it is offered no more."""
     known: Cadence | None = desk.parts.cadences().get(cadence)
-    zone = zone_named(timezone or desk.parts.settings.site.timezone)
-    return known.next_due(desk.parts.clock()).astimezone(zone) if known else None
+    return known.next_due(desk.parts.clock()).astimezone(zone_of(desk, timezone)) if known else None

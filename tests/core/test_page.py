@@ -195,10 +195,10 @@ def test_an_older_link_says_so_and_asks():
     assert [button.fields for button in told.buttons] == [{"do": "leave"}]
 
 
-def test_a_reason_is_asked_for_after_leaving_and_only_where_it_is_wanted():
+def test_a_reason_is_asked_for_after_leaving_and_not_before():
     told = lay_out_unsubscribe(leaving("done"), SITE, ENGLISH)
     assert tuple(option.value for option in told.reasons) == REASONS
-    assert lay_out_unsubscribe(leaving("done", reasons=False), SITE, ENGLISH).reasons == ()
+    assert lay_out_unsubscribe(leaving("ask"), SITE, ENGLISH).reasons == ()
     assert [dict(button.fields) for button in told.buttons] == [{"do": "again"}]
 
 

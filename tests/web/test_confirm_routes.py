@@ -253,5 +253,20 @@ async def test_an_old_link_erases_nobody(house):
     await house.ask_for("erase")
     path = f"/erase/{(await house.letter()).tokens['erase']}"
     house.clock.move(days=8)
-    assert (await house.press_on(path)).status_code == 200
+    old = await house.press_on(path)
+    assert old.status_code == 200
+    assert 'href="/preferences/' in old.text  # where a new one is asked for
     assert await house.find() is not None
+
+
+async def test_whoever_is_asked_whether_to_be_erased_can_go_back_and_a_stranger_at_a_new_address_can_not(house):
+    await house.come_in()
+    await house.ask_for("erase")
+    page = (await house.get(f"/erase/{(await house.letter()).tokens['erase']}")).text
+    back = page.split('href="/preferences/')[1].split('"')[0]
+    assert (await house.get(f"/preferences/{back}")).status_code == 200
+    await house.ask_to_move(NEW)
+    path = f"/address/{(await house.letter()).tokens['address']}"
+    assert "/preferences/" not in (await house.get(path)).text
+    house.clock.move(days=8)
+    assert "/preferences/" not in (await house.get(path)).text

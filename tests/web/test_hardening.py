@@ -31,7 +31,7 @@ def routes(app):
 
     @app.get("/page/{token}")
     async def shown(token: str) -> HTMLResponse:
-        return page("<style>p{}</style><p>hello", styles=["p{}"])
+        return page("<style>p{}</style><p>hello", style="sha256-gG2yISYereRMiG2lMXrbiUgi0Ubw9p7QCeWcroOvy9Y=")
 
     @app.post("/page/{token}")
     async def posted(token: str, request: Request) -> int:

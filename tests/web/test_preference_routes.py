@@ -324,6 +324,15 @@ async def test_another_pace_is_nothing_for_somebody_who_has_gone(house, state):
     assert await house.find() == before
 
 
+async def test_a_pause_that_is_over_is_told_no_more(house):
+    await change(house.database, "ann", state="paused", paused_until=MONDAY + 20 * DAY)
+    path = await house.own_link()
+    paused = (await house.get(path)).text
+    house.clock.move(days=21)
+    assert 'value="resume"' in paused
+    assert 'value="resume"' not in (await house.get(path)).text
+
+
 async def test_a_paused_reader_may_change_pace_and_stays_paused(house):
     await change(house.database, "ann", state="paused", paused_until=MONDAY + 20 * DAY)
     path = f"/instead/daily/{(await house.own_link()).rpartition('/')[2]}"

@@ -16,7 +16,7 @@ from mailer.core.facts import Event, events_of, facts_of
 from mailer.core.frame import Site
 from mailer.core.notice import Already, Changed, Confirm, Copy, Erase, Goodbye, Move, Moved, Notice, Welcome
 from mailer.core.signup import SignupOptions
-from mailer.core.subscription import State, Subscriber, mail_language, mask
+from mailer.core.subscription import LISTENING, State, Subscriber, mail_language, mask
 from mailer.core.tokens import Purpose, Wish, key_id, seal_wish
 from mailer.errors import MailerError, Refused, TemplateError
 from mailer.flows.noticing import compile_notice
@@ -28,7 +28,6 @@ from mailer.templating import Templates
 
 AT_ONCE = 50
 """Wanted mails looked at together."""
-_LISTENING = frozenset({State.ACTIVE, State.PAUSED})
 _STATES: Mapping[str, frozenset[State]] = {
     "confirm": frozenset({State.PENDING, State.UNSUBSCRIBED, State.BOUNCED}),
     "goodbye": frozenset({State.UNSUBSCRIBED}),
@@ -102,7 +101,7 @@ def _facts(connection: Connection, wanted: Wanted, desk: Desk) -> _Facts | str:
     reader = subscribers.of_id(connection, wanted.subscriber)
     if reader is None:
         return "erased"
-    if reader.generation != wanted.generation or reader.state not in _STATES.get(wanted.kind, _LISTENING):
+    if reader.generation != wanted.generation or reader.state not in _STATES.get(wanted.kind, LISTENING):
         return "not_wanted"
     wish = confirmations.find(connection, wanted.confirmation) if wanted.confirmation else None
     if wish is not None and wish.confirmed_at is not None:

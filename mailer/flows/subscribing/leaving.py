@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from mailer.core.consent import Circumstances
-from mailer.core.subscription import State, Subscriber
+from mailer.core.subscription import LISTENING, State, Subscriber
 from mailer.core.text import clean_text
 from mailer.core.tokens import Claim, Wish
 from mailer.flows.subscribing.readers import known
@@ -85,7 +85,7 @@ def _leave_by_link(connection: Connection, claim: Claim, now: datetime, about: C
     # A complaint weighs more than leaving: who has only left may sign up again.
     if reader.state in {State.UNSUBSCRIBED, State.COMPLAINED}:
         return Left.ALREADY
-    listening = reader.state in {State.ACTIVE, State.PAUSED}
+    listening = reader.state in LISTENING
     end(connection, reader, now, about)
     if goodbye and listening:
         notices.want(connection, "goodbye", reader.id, reader.generation + 1, now=now)
