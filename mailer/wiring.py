@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,8 +16,7 @@ from mailer.errors import Misuse, Refused
 from mailer.flows import erasing, tidying
 from mailer.flows.delivering import Report, Run, drain, the_one_sender
 from mailer.flows.ingesting import Source
-from mailer.flows.noticing.posting import Desk as PostDesk
-from mailer.flows.noticing.posting import post
+from mailer.flows.noticing.posting import Supplies, post
 from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
 from mailer.store.database import Database
@@ -58,8 +57,17 @@ class Parts:
         """Raises StoreError, SchemaError."""
         return Database(self.settings.store.url)
 
-    def cadences(self) -> dict[str, Cadence]:
+    def cadences(self) -> Mapping[str, Cadence]:
+        """What the settings offer, made once: every page asks for it."""
+        return self._cadences
+
+    @cached_property
+    def _cadences(self) -> Mapping[str, Cadence]:
         return self.settings.cadences()
+
+    def pace(self, cadence: str) -> str:
+        """That cadence; where it is offered no more, the one that is ticked on the form."""
+        return cadence if cadence in self.cadences() else self.settings.preselected()
 
     def cadence(self, name: str) -> Cadence:
         """Raises Misuse with the names there are."""
@@ -187,15 +195,14 @@ class Parts:
             turn=lambda: the_one_sender(database, note, tell, stop, patient=patient),
         )
 
-    async def keep_house(self, database: Database) -> None:
-        """What has had its time goes, and whom a restored backup brought back is erased again."""
-        await self.keep_erased(database)
+    async def tidy(self, database: Database) -> None:
+        """`tidying.tidy` with these parts: what has had its time goes."""
         await tidying.tidy(database, now=self.clock())
 
     async def post(self, database: Database) -> int:
         """`noticing.posting.post` with these parts: how many mails that are wanted went into the outbox."""
         settings = self.settings
-        desk = PostDesk(
+        supplies = Supplies(
             site=settings.site_value(),
             timezone=settings.site.timezone,
             cadences=self.cadences(),
@@ -206,7 +213,7 @@ class Parts:
             options=settings.signup,
             max_age=settings.delivery.max_age,
         )
-        return await post(database, desk, now=self.clock())
+        return await post(database, supplies, now=self.clock())
 
     def refuse_to_send(self) -> None:
         """Raises Refused with every reason why no mail may leave yet."""

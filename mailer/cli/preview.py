@@ -151,7 +151,7 @@ def _sample(made: "Parts", cadence: str, name: str, language: str, out: Path, *,
 
     if name not in noticing.KINDS:
         raise Misuse(f"There is no mail '{name}'; there are: digest, {', '.join(noticing.KINDS)}.")
-    composer, cadence = made.composer(), cadence or next(iter({"weekly": 0} | made.cadences()))
+    composer, cadence = made.composer(), cadence or made.settings.preselected()
     mail = noticing.sample(
         name,
         site=composer.site,

@@ -13,8 +13,8 @@ from mailer.errors import InputError, NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailer.core.consent import ConsentEvent
     from mailer.flows.erasing import Erased
-    from mailer.store.consent import ConsentEvent
 
 ADDRESS = typer.Argument(metavar="ADDRESS")
 _GOES = (
@@ -87,7 +87,7 @@ def allow(
 
     A reader who bounced or complained is unsubscribed afterwards. Nobody is subscribed, and no mail is sent.
     """
-    from mailer.flows import allowing
+    from mailer.flows import subscribing
 
     if not consent.strip() or not consent.isprintable():
         raise InputError("--consent: write why, in one line; it is kept as the proof.")
@@ -95,7 +95,7 @@ def allow(
     email = _clean(address)
     allowed = run(
         made,
-        lambda database: allowing.allow(
+        lambda database: subscribing.allow(
             database, email, now=made.clock(), statement=consent.strip(), fingerprints=made.fingerprints
         ),
     )

@@ -18,7 +18,7 @@ from mailer.core.delivery import DeliveryState, EditionState
 from mailer.core.selection import Arrangement
 from mailer.core.subscription import clean_address
 from mailer.errors import Misuse, RelayDown
-from mailer.flows import planning, releasing, tidying
+from mailer.flows import planning, releasing
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
 from mailer.store import editions, notices, stats
@@ -351,7 +351,7 @@ async def _beforehand(made: Parts, database: Database, *, tidy: bool = False) ->
         tell(f"The database is a restored one: {who} had come back, and {'is' if count == 1 else 'are'} erased again.")
     await made.post(database)
     if tidy:
-        await tidying.tidy(database, now=made.clock())
+        await made.tidy(database)
 
 
 def _run(made: Parts, work: Callable[[Database], Awaitable[T]]) -> T:

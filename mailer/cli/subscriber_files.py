@@ -16,6 +16,7 @@ from mailer.errors import InputError
 if TYPE_CHECKING:
     from mailer.flows.importing import ImportReport
     from mailer.store.database import Database
+    from mailer.wiring import Parts
 
 NAMED = 20
 """Refused rows named on the terminal; --json has more."""
@@ -71,27 +72,28 @@ def import_(
     report = run(made, take_in)
     tell_unspoken(made, run(made, lambda database: database.read(subscribers.languages)))
     if as_json:
-        refused = [{"line": one.line, "email": one.text, "reason": one.reason} for one in report.refused]
-        show_json(
-            {
-                "added": report.added,
-                "already": report.already,
-                "refused": report.refused_count,
-                "refusals": refused,
-            }
-        )
+        _show(report)
     else:
-        done = "added" if confirmed else "asked to confirm"
-        say(f"{report.added:,} {done}, {report.already:,} there already, {report.refused_count:,} refused.")
-        if report.added and not confirmed:
-            pace = made.settings.signup.operator_per_hour
-            say(f"Their mails leave at {pace:,} an hour, while `mailer serve` runs or `mailer send` is called.")
-        for one in report.refused[:NAMED]:
-            complain(f"{file}, line {one.line}: {one.text}: {one.reason}")
-        if report.refused_count > NAMED:
-            complain(f"and {report.refused_count - NAMED:,} more; --json names them")
+        _say(made, file, report, confirmed=confirmed)
     if report.refused_count:
         raise typer.Exit(1)
+
+
+def _show(report: "ImportReport") -> None:
+    refused = [{"line": one.line, "email": one.text, "reason": one.reason} for one in report.refused]
+    show_json({"added": report.added, "already": report.already, "refused": report.refused_count, "refusals": refused})
+
+
+def _say(made: "Parts", file: Path, report: "ImportReport", *, confirmed: bool) -> None:
+    done = "added" if confirmed else "asked to confirm"
+    say(f"{report.added:,} {done}, {report.already:,} there already, {report.refused_count:,} refused.")
+    if report.added and not confirmed:
+        pace = made.settings.signup.operator_per_hour
+        say(f"Their mails leave at {pace:,} an hour, while `mailer serve` runs or `mailer send` is called.")
+    for one in report.refused[:NAMED]:
+        complain(f"{file}, line {one.line}: {one.text}: {one.reason}")
+    if report.refused_count > NAMED:
+        complain(f"and {report.refused_count - NAMED:,} more; --json names them")
 
 
 def export(

@@ -179,19 +179,19 @@ def list_(
 def show(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON) -> None:
     """Show one reader, how they consented, and what they were sent."""
     from mailer.core.subscription import clean_address
-    from mailer.store import stats, subscribers
+    from mailer.store import consent, stats, subscribers
 
     made = parts(context)
     email = _checked(clean_address, address, address)
     reader = run(made, lambda database: database.read(subscribers.find, email))
     if reader is None:
         raise NotFound(f"{email} is not among the subscribers.")
-    consent = run(made, lambda database: database.read(subscribers.consent_of, reader.id))
+    record = run(made, lambda database: database.read(consent.record_of, reader.id))
     sent = run(made, lambda database: database.read(stats.history, reader.id))
     if as_json:
         events = [
-            {"at": at, "event": event, "route": route, "statement": statement, "detail": detail}
-            for at, event, route, statement, detail in consent
+            {"at": one.at, "event": one.event, "route": one.route, "statement": one.statement, "detail": one.detail}
+            for one in record
         ]
         deliveries = [
             {
@@ -209,8 +209,8 @@ def show(context: typer.Context, address: str = ADDRESS, as_json: bool = JSON) -
         return
     zone = made.settings.site.timezone
     say(f"{reader.email}: {_in_words(made, reader)}")
-    for at, event, route, statement, detail in consent:
-        say(f"  {when(at, zone)}  {event} by {route}{_tail(detail)}{_tail(statement)}")
+    for one in record:
+        say(f"  {when(one.at, zone)}  {one.event} by {one.route}{_tail(one.detail)}{_tail(one.statement)}")
     if sent:
         say("")
     for _, cadence, period, subject, state, reason, settled in sent:

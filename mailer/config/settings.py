@@ -139,7 +139,7 @@ class Settings(BaseSettings):
 
     def preselected(self) -> str:
         """The cadence that is ticked on the form."""
-        return self.signup.cadence or ("weekly" if "weekly" in self.cadence else next(iter(self.cadence)))
+        return self.signup.cadence or "weekly"
 
     def signing_keys(self) -> tuple[str, ...]:
         """The signing keys, the oldest first; the last one signs, all verify. Empty where there are none yet."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -37,6 +38,29 @@ class Circumstances:
     def text_version(self) -> str:
         """A short name of the wording, '' where nothing was read."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12] if self.text else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEvent:
+    """One line of a consent record. What isn't known is ''.
+
+    `route`, `source`, `language`, `ip`, `agent`: as in Circumstances. `statement`: an operator's word for the consent.
+    `text`: what was read, '' where its wording isn't kept; `text_version`: its short name. `message_id`: of the
+    mail whose link was pressed.
+    """
+
+    at: datetime
+    event: str
+    detail: str = ""
+    route: str = ""
+    statement: str = ""
+    source: str = ""
+    text_version: str = ""
+    text: str = ""
+    language: str = ""
+    ip: str = ""
+    agent: str = ""
+    message_id: str = ""
 
 
 def _page(address: str) -> str:

@@ -1,9 +1,10 @@
 """What we hold about a reader, in words for them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from dataclasses import replace
+from datetime import UTC, datetime, time, tzinfo
 
+from mailer.core.consent import ConsentEvent
 from mailer.core.leaving_page import reasons_of
 from mailer.core.notice import Pairs
 from mailer.core.subscription import State, Subscriber
@@ -12,15 +13,15 @@ from mailer.core.words import Words, language_name
 _KNOWN = frozenset(map(str, State))
 
 
-def facts_of(reader: Subscriber, topics: Mapping[str, str], words: Words, digests: int = 0) -> Pairs:
-    """(label, value) of what their row says. `topics`: id to name. `digests`: that went out to them.
+def facts_of(reader: Subscriber, topics: Mapping[str, str], words: Words, zone: tzinfo, *, digests: int = 0) -> Pairs:
+    """(label, value) of what their row says. `topics`: id to name. `zone`: where they are. `digests`: they were sent.
 
     What isn't set is left out.
     """
     _ = words.catalogue.gettext
     names = tuple(topics.get(topic, topic) for topic in reader.topics)
     hour = "" if reader.hour is None else words.clock(time(reader.hour))
-    until = words.long_date(reader.paused_until) if reader.paused_until else ""
+    until = words.long_date(reader.paused_until.astimezone(zone)) if reader.paused_until else ""
     rows = (
         (_("Email address"), reader.email),
         (_("Name"), reader.name),
@@ -31,42 +32,23 @@ def facts_of(reader: Subscriber, topics: Mapping[str, str], words: Words, digest
         (_("Language"), language_name(reader.language) if reader.language else _("The site's")),
         (_("State"), _state(reader.state, words)),
         (_("Paused until"), until),
-        (_("Subscribed since"), words.long_date(reader.joined_at)),
+        (_("Subscribed since"), words.long_date(reader.joined_at.astimezone(zone))),
         (_("Digests that went out to you"), words.number(digests)),
     )
     return tuple((label, value) for label, value in rows if value)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of a consent record, as it is kept. `at`: in the reader's time zone. What isn't known is ''.
-
-    `route`, `source`, `language`, `agent`: as in Circumstances. `statement`: an operator's word for the consent.
-    `text_version`: of the words that were read. `message_id`: of the mail whose link was pressed.
-    """
-
-    at: datetime
-    event: str
-    detail: str = ""
-    ip: str = ""
-    agent: str = ""
-    route: str = ""
-    statement: str = ""
-    source: str = ""
-    language: str = ""
-    text_version: str = ""
-    message_id: str = ""
-
-
-def events_of(record: Sequence[Event], topics: Mapping[str, str], words: Words) -> tuple[Pairs, ...]:
+def events_of(
+    record: Sequence[ConsentEvent], topics: Mapping[str, str], words: Words, zone: tzinfo
+) -> tuple[Pairs, ...]:
     """A consent record, oldest first: of each event (when, what), then (label, value) of what else is kept of it.
 
-    `topics`: id to name.
+    `topics`: id to name. `zone`: where the reader is.
     """
-    return tuple(_told(one, topics, words) for one in record)
+    return tuple(_told(replace(one, at=one.at.astimezone(zone)), topics, words) for one in record)
 
 
-def _told(one: Event, topics: Mapping[str, str], words: Words) -> Pairs:
+def _told(one: ConsentEvent, topics: Mapping[str, str], words: Words) -> Pairs:
     _ = words.catalogue.gettext
     when = f"{words.long_date(one.at)}, {words.clock(one.at)}"
     what = " · ".join(filter(None, (_event(one.event, words), _detail(one, topics, words))))
@@ -83,7 +65,7 @@ def _told(one: Event, topics: Mapping[str, str], words: Words) -> Pairs:
     return (when, what), *((label, value) for label, value in rows if value)
 
 
-def _detail(one: Event, topics: Mapping[str, str], words: Words) -> str:
+def _detail(one: ConsentEvent, topics: Mapping[str, str], words: Words) -> str:
     """What the flows wrote of an event, in words; what they never write, as it is."""
     _ = words.catalogue.gettext
     site, detail = _("The site's"), one.detail

@@ -25,6 +25,11 @@ class _Links:
     manage: Callable[[int, int], bytes]
 
 
+def message_id(delivery: int, nonce: str, domain: str) -> str:
+    """The Message-ID of a delivery, without '<' and '>'. `nonce`: it was made with. `domain`: of our address, ASCII."""
+    return f"{delivery}.{nonce[-16:]}@{domain}"
+
+
 class Stationery:
     """Writes copies. A second copy of a delivery is the first one byte for byte, also after a change of keys.
 
@@ -46,7 +51,7 @@ class Stationery:
         data = compiled.build(
             {
                 "to": to_value(item.address),
-                "message_id": f"{item.id}.{item.nonce[-16:]}@{self._domain}".encode(),
+                "message_id": message_id(item.id, item.nonce, self._domain).encode(),
                 "leave": links.leave(item.subscriber, item.generation),
                 "manage": links.manage(item.subscriber, item.generation),
                 "since": _since(self._asked(item), compiled.language),

@@ -55,7 +55,7 @@ class SignupOptions(BaseModel):
 
     cadence: str = Field(
         default="",
-        description="The choice that is preselected on the form. Empty: weekly, or the first there is.",
+        description="The choice that is preselected on the form. Empty: weekly.",
     )
     what: str = Field(
         default="",
@@ -183,3 +183,15 @@ def is_barred(reason: str, since: datetime | None, now: datetime) -> bool:
     if reason == State.BOUNCED:
         return since is None or now - since < BOUNCE_REST
     return reason not in {"", "erased"}
+
+
+def decide_to_move(outcome: Outcome, state: State | None, barred: str) -> Outcome:
+    """What comes of it where the address shall be a reader's new one. `outcome`, `state`, `barred`: as in `decide`.
+
+    One that has a subscription, or had one, is not theirs to take, and nobody is told which. Anybody can make a pending
+    one, so that stands in nobody's way.
+    """
+    if barred:
+        return Outcome.BARRED
+    free = state is None or state is State.PENDING
+    return outcome if free or outcome in {Outcome.NETWORK, Outcome.BARRED} else Outcome.QUIET

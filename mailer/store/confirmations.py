@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from mailer.core.confirmation import Confirmation, Kind
+from mailer.core.personal import message_id as own_id
 from mailer.core.subscription import Newcomer
 from mailer.store.subscribers import interest_set
 from mailer.store.tables import confirmations, deliveries, interest_sets, notices
@@ -83,4 +84,4 @@ def message_id(connection: Connection, confirmation_id: int, domain: str) -> str
         .where(notices.c.confirmation_id == confirmation_id)
         .order_by(deliveries.c.id.desc())
     ).first()
-    return f"<{row[0]}.{row[1][-16:]}@{domain}>" if row else ""
+    return f"<{own_id(row[0], row[1], domain)}>" if row else ""

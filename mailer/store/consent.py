@@ -1,54 +1,72 @@
-"""The consent record of a reader in full, as a proof, and the shortening of the IPs in it."""
+"""The consent record of a reader: written line by line, read as a proof, and the shortening of the IPs in it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
 
+from mailer.core.consent import Circumstances, ConsentEvent
 from mailer.store.instant import to_number
 from mailer.store.tables import consent, consent_texts, signup_attempts
 
 # Word for word the condition of the small index: SQLite compares the text.
 _WHOLE = "ip <> '' AND ip NOT LIKE '%/%'"
 
+_COLUMNS = tuple(
+    func.coalesce(consent_texts.c.text, "") if one.name == "text" else consent.c[one.name]
+    for one in fields(ConsentEvent)
+)
 
-@dataclass(frozen=True, slots=True)
-class ConsentEvent:
-    """One line of the record. `text`: what they read, '' where its wording isn't kept. The rest as in the table."""
 
-    at: datetime
-    event: str
-    route: str
-    statement: str
-    detail: str
-    source: str
-    text_version: str
-    text: str
-    language: str
-    ip: str
-    agent: str
-    message_id: str
+def record(
+    connection: Connection,
+    subscriber_id: int,
+    *,
+    now: datetime,
+    about: Circumstances,
+    event: str,
+    detail: str = "",
+    message_id: str = "",
+    statement: str = "",
+) -> None:
+    """Write into a reader's consent record.
+
+    `message_id`: of the mail whose link was pressed. `statement`: an operator's word.
+    """
+    version = about.text_version
+    if (
+        version
+        and not connection.execute(select(consent_texts.c.version).where(consent_texts.c.version == version)).first()
+    ):
+        connection.execute(insert(consent_texts).values(version=version, text=about.text, since=now))
+    connection.execute(
+        insert(consent).values(
+            subscriber_id=subscriber_id,
+            at=now,
+            event=event,
+            route=about.route,
+            statement=statement,
+            detail=detail,
+            source=about.source,
+            text_version=version,
+            language=about.language,
+            ip=about.ip,
+            agent=about.agent,
+            message_id=message_id,
+        )
+    )
 
 
 def record_of(connection: Connection, subscriber_id: int) -> list[ConsentEvent]:
     """All that happened to a reader's consent, oldest first."""
-    columns = (consent.c.at, consent.c.event, consent.c.route, consent.c.statement, consent.c.detail, consent.c.source)
     rows = connection.execute(
-        select(
-            *columns,
-            consent.c.text_version,
-            consent_texts.c.text,
-            consent.c.language,
-            consent.c.ip,
-            consent.c.agent,
-            consent.c.message_id,
-        )
+        select(*_COLUMNS)
         .select_from(consent.outerjoin(consent_texts, consent_texts.c.version == consent.c.text_version))
         .where(consent.c.subscriber_id == subscriber_id)
         .order_by(consent.c.id)
     )
-    return [ConsentEvent(**{**row._mapping, "text": row.text or ""}) for row in rows]  # noqa: SLF001  # SQLAlchemy's API
+    return [ConsentEvent(*row) for row in rows]  # twelve columns, twelve fields
 
 
 def is_due(connection: Connection, *, whole_until: datetime, counted_until: datetime) -> bool:

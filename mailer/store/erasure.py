@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, case, delete, insert, or_, select, text, update
+from sqlalchemy import Connection, Table, case, delete, insert, select, text, update
 
 from mailer.core.delivery import NOT_ON_THE_WIRE
 from mailer.store.erased_list import ALLOWED, ErasedList, Erasure
 from mailer.store.instant import to_number
 from mailer.store.parts import in_parts
-from mailer.store.suppressions import Fingerprints
+from mailer.store.suppressions import Fingerprints, rows_of
 from mailer.store.tables import (
     attempts,
     confirmations,
@@ -102,9 +102,7 @@ def _erase(
     connection.exec_driver_sql("PRAGMA secure_delete = ON")
     found = _unmake(connection, email, subscriber_id, now)
     counted = connection.execute(delete(signup_attempts).where(signup_attempts.c.address.in_(marks))).rowcount
-    known = connection.execute(
-        select(suppressions.c.email).where(or_(suppressions.c.email == email, suppressions.c.fingerprint.in_(marks)))
-    ).all()
+    known = connection.execute(select(suppressions.c.email).where(rows_of(email, marks))).all()
     traces = counted + sum(row.email is not None for row in known)
     if subscriber_id is None:
         traces += len(found)
@@ -158,7 +156,7 @@ def _suppress(connection: Connection, email: str, marks: Sequence[str], now: dat
     """Keep a hash of the address, and no address. Who was suppressed already stays so for the same reason."""
     rows = connection.execute(
         update(suppressions)
-        .where(or_(suppressions.c.email == email, suppressions.c.fingerprint.in_(marks)))
+        .where(rows_of(email, marks))
         .values(email=None)
         .returning(suppressions.c.fingerprint, suppressions.c.reason)
     ).all()
@@ -221,9 +219,7 @@ def lift(
     """Take away every suppression of an address. Returns their reasons."""
     marks = fingerprints(email)
     rows = connection.execute(
-        delete(suppressions)
-        .where(or_(suppressions.c.email == email, suppressions.c.fingerprint.in_(marks)))
-        .returning(suppressions.c.fingerprint, suppressions.c.reason)
+        delete(suppressions).where(rows_of(email, marks)).returning(suppressions.c.fingerprint, suppressions.c.reason)
     ).all()
     if rows:
         listed = erased_list.read()

@@ -5,9 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
-from mailer.core.delivery import Answer, Claimed, DeliveryState, Verdict
+from mailer.core.delivery import NOT_ON_THE_WIRE, Answer, Claimed, DeliveryState, Verdict
 from mailer.store.tables import attempts, deliveries, editions, notices, subscribers, suppressions
 
 
@@ -336,26 +349,18 @@ def fail_render(connection: Connection, epoch: int, delivery_id: int, reason: st
 def skip_reader(connection: Connection, subscriber_id: int, reason: str, now: datetime) -> int:
     """Every digest of this reader that is not on the wire is skipped. Returns how many."""
     open_editions = select(editions.c.id).where(editions.c.done_at.is_(None), editions.c.planned > 0)
-    return connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.edition_id.in_(open_editions),
-            deliveries.c.subscriber_id == subscriber_id,
-            deliveries.c.state.in_(["pending", "claimed", "deferred"]),
-        )
-        .values(state="skipped", reason=reason, settled_at=now)
-    ).rowcount
+    return _skip(connection, deliveries.c.edition_id.in_(open_editions), subscriber_id, reason, now)
 
 
 def skip_notices(connection: Connection, subscriber_id: int, reason: str, now: datetime) -> int:
     """Every other mail to this reader that is not on the wire is skipped, too. Returns how many."""
+    return _skip(connection, deliveries.c.edition_id.is_(None), subscriber_id, reason, now)
+
+
+def _skip(connection: Connection, which: ColumnElement[bool], subscriber_id: int, reason: str, now: datetime) -> int:
     return connection.execute(
         update(deliveries)
-        .where(
-            deliveries.c.edition_id.is_(None),
-            deliveries.c.subscriber_id == subscriber_id,
-            deliveries.c.state.in_(["pending", "claimed", "deferred"]),
-        )
+        .where(which, deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(sorted(NOT_ON_THE_WIRE)))
         .values(state="skipped", reason=reason, settled_at=now)
     ).rowcount
 

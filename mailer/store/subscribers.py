@@ -1,7 +1,7 @@
 """Subscribers, their consent and their interests."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, text, upda
 from mailer.core.confirmation import Confirmation
 from mailer.core.consent import Circumstances
 from mailer.core.subscription import Newcomer, State, Subscriber
+from mailer.store.consent import record
 from mailer.store.instant import to_number
 from mailer.store.parts import in_parts
-from mailer.store.tables import consent, consent_texts, interest_sets, subscribers, suppressions
+from mailer.store.suppressions import Fingerprints, suppressed
+from mailer.store.tables import interest_sets, subscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def add(
     event: str,
     route: str,
     statement: str,
-    fingerprints: Callable[[str], Sequence[str]],
+    fingerprints: Fingerprints,
     pending: bool = False,
 ) -> list[Arrival]:
     """`take_in` for a few: one arrival each, in order."""
@@ -74,7 +76,7 @@ def take_in(
     event: str,
     route: str,
     statement: str,
-    fingerprints: Callable[[str], Sequence[str]],
+    fingerprints: Fingerprints,
     pending: bool = False,
 ) -> Intake:
     """Take readers in, with their consent. Nobody who is known, gone or suppressed is changed.
@@ -83,7 +85,7 @@ def take_in(
     they have to confirm by mail first; what they shall confirm is written down, and that the mails are wanted.
     """
     emails = [item.email for item in newcomers]
-    barred = _suppressed(connection, emails, fingerprints)
+    barred = suppressed(connection, emails, fingerprints)
     wanted = [item for item in newcomers if item.email not in barred] if barred else newcomers
     last: int = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
     _insert(connection, wanted, to_number(now), State.PENDING if pending else State.ACTIVE)
@@ -213,45 +215,6 @@ def change(
     record(connection, subscriber_id, now=now, about=about, event=event, detail=detail, statement=statement)
 
 
-def record(
-    connection: Connection,
-    subscriber_id: int,
-    *,
-    now: datetime,
-    about: Circumstances,
-    event: str,
-    detail: str = "",
-    message_id: str = "",
-    statement: str = "",
-) -> None:
-    """Write into a reader's consent record.
-
-    `message_id`: of the mail whose link was pressed. `statement`: an operator's word.
-    """
-    version = about.text_version
-    if (
-        version
-        and not connection.execute(select(consent_texts.c.version).where(consent_texts.c.version == version)).first()
-    ):
-        connection.execute(insert(consent_texts).values(version=version, text=about.text, since=now))
-    connection.execute(
-        insert(consent).values(
-            subscriber_id=subscriber_id,
-            at=now,
-            event=event,
-            route=about.route,
-            statement=statement,
-            detail=detail,
-            source=about.source,
-            text_version=version,
-            language=about.language,
-            ip=about.ip,
-            agent=about.agent,
-            message_id=message_id,
-        )
-    )
-
-
 def begin(
     connection: Connection, subscriber_id: int, chosen: Confirmation, now: datetime, given: int | None = None
 ) -> None:
@@ -298,23 +261,6 @@ def _standing(connection: Connection, emails: Sequence[str]) -> Iterator[Arrival
         yield from (Arrival(*row) for row in connection.execute(asked))
 
 
-def _suppressed(
-    connection: Connection, emails: Sequence[str], fingerprints: Callable[[str], Sequence[str]]
-) -> frozenset[str]:
-    """Which of these addresses must not be mailed whatever any list says."""
-    if not connection.execute(select(suppressions.c.id).limit(1)).first():
-        return frozenset()
-    hashes = {mark: email for email in emails for mark in fingerprints(email)}
-    found: set[str] = set()
-    for part in in_parts(list(hashes)):
-        rows = connection.execute(select(suppressions.c.fingerprint).where(suppressions.c.fingerprint.in_(part)))
-        found.update(hashes[mark] for mark in rows.scalars())
-    for part in in_parts(emails):
-        rows = connection.execute(select(suppressions.c.email).where(suppressions.c.email.in_(part)))
-        found.update(email for email in rows.scalars() if email)
-    return frozenset(found)
-
-
 def _subscriber(row: Row[Any]) -> Subscriber:
     return Subscriber(
         id=row.id,
@@ -331,12 +277,3 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         given=row.given,
         paused_until=row.paused_until,
     )
-
-
-def consent_of(connection: Connection, subscriber_id: int) -> Sequence[Row[datetime, str, str, str, str]]:
-    """The consent record of a reader, oldest first: rows of (at, event, route, statement, detail)."""
-    return connection.execute(
-        select(consent.c.at, consent.c.event, consent.c.route, consent.c.statement, consent.c.detail)
-        .where(consent.c.subscriber_id == subscriber_id)
-        .order_by(consent.c.id)
-    ).all()

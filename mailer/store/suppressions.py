@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, case, insert, or_, select, update
 
+from mailer.store.parts import in_parts
 from mailer.store.tables import suppressions
 
 Fingerprints = Callable[[str], Sequence[str]]
@@ -18,7 +19,7 @@ def reason_of(connection: Connection, email: str, fingerprints: Fingerprints) ->
     """Why an address is suppressed and since when; ('', None) where it isn't."""
     row = connection.execute(
         select(suppressions.c.reason, suppressions.c.at)
-        .where(_is(email, fingerprints))
+        .where(rows_of(email, fingerprints(email)))
         .order_by(_WEIGHT, suppressions.c.id)
     ).first()
     return (row[0], row[1]) if row else ("", None)
@@ -26,7 +27,7 @@ def reason_of(connection: Connection, email: str, fingerprints: Fingerprints) ->
 
 def add(connection: Connection, email: str, fingerprints: Fingerprints, *, reason: str, now: datetime) -> None:
     """Suppress an address; a weightier reason replaces one that would let them back."""
-    known = connection.execute(select(suppressions.c.id).where(_is(email, fingerprints))).scalars().all()
+    known = connection.execute(select(suppressions.c.id).where(rows_of(email, fingerprints(email)))).scalars().all()
     if known:
         values = {"reason": reason, "at": now}
         connection.execute(update(suppressions).where(suppressions.c.id.in_(known)).values(**values))
@@ -36,5 +37,21 @@ def add(connection: Connection, email: str, fingerprints: Fingerprints, *, reaso
     )
 
 
-def _is(email: str, fingerprints: Fingerprints) -> ColumnElement[bool]:
-    return or_(suppressions.c.email == email, suppressions.c.fingerprint.in_(fingerprints(email)))
+def suppressed(connection: Connection, emails: Sequence[str], fingerprints: Fingerprints) -> frozenset[str]:
+    """Which of these addresses must not be mailed whatever any list says."""
+    if not connection.execute(select(suppressions.c.id).limit(1)).first():
+        return frozenset()
+    hashes = {mark: email for email in emails for mark in fingerprints(email)}
+    found: set[str] = set()
+    for part in in_parts(list(hashes)):
+        rows = connection.execute(select(suppressions.c.fingerprint).where(suppressions.c.fingerprint.in_(part)))
+        found.update(hashes[mark] for mark in rows.scalars())
+    for part in in_parts(emails):
+        rows = connection.execute(select(suppressions.c.email).where(suppressions.c.email.in_(part)))
+        found.update(email for email in rows.scalars() if email)
+    return frozenset(found)
+
+
+def rows_of(email: str, marks: Sequence[str]) -> ColumnElement[bool]:
+    """The condition for the rows of an address. `marks`: its keyed hashes."""
+    return or_(suppressions.c.email == email, suppressions.c.fingerprint.in_(marks))

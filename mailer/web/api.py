@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mailer.core.colour import DARK, LIGHT, with_accent
 from mailer.core.page_sentences import mistake, sending
-from mailer.core.signup_page import SignupDone, SignupPage, lay_out_signup, lay_out_signup_done
+from mailer.core.signup_page import SignupDone, lay_out_signup, lay_out_signup_done
 from mailer.errors import StoreError
 from mailer.web.desk import AtDesk, Desk
-from mailer.web.signup import Filled, check, form_time_for, join, read_there
+from mailer.web.signup import Filled, check, form_of, form_time_for, join, read_there
 from mailer.web.visitor import LanguageAsked, about, is_friend, language_of, next_digest, shared
 
 router = APIRouter(
@@ -126,16 +126,8 @@ async def form(
     """What the form shows. `?cadence=` ticks that one, where it is offered."""
     language = language_of(desk, request, lang)
     words = desk.parts.composer().templates.words(language)
-    settings = desk.parts.settings
-    page = SignupPage(
-        cadences=tuple(desk.parts.cadences().values()),
-        form_time=form_time_for(desk),
-        cadence=cadence if cadence in desk.parts.cadences() else settings.preselected(),
-        topics=settings.topics,
-        what=settings.signup.what,
-        privacy_url=settings.signup.privacy_url,
-    )
-    shown = lay_out_signup(page, settings.site_value(), words)
+    site = desk.parts.settings.site_value()
+    shown = lay_out_signup(form_of(desk, Filled(cadence=cadence), zones=False), site, words)
     _ = words.catalogue.gettext
     found = FormOut(
         language=shown.language,
@@ -156,8 +148,8 @@ async def form(
         privacy=_("We respect your privacy and send nothing else. Unsubscribe at any time."),
         privacy_url=shown.privacy_url,
         privacy_label=_("Privacy"),
-        accent=with_accent(LIGHT, settings.site_value().accent).accent,
-        accent_dark=with_accent(DARK, settings.site_value().accent).accent,
+        accent=with_accent(LIGHT, site.accent).accent,
+        accent_dark=with_accent(DARK, site.accent).accent,
         form_time=shown.form_time,
         mistakes={code: mistake(words, code) for code in ("empty", "format", "pace", "stale", "server")},
     )

@@ -131,6 +131,7 @@ async def _send_again(desk: Desk, request: Request, pressed: Pressed, token: str
     await subscribing.send_again(
         desk.database,
         wish,
+        pace=desk.parts.pace,
         now=desk.parts.clock(),
         about=about(request, "link"),
         network=network_of(request),

@@ -122,8 +122,7 @@ async def _again(desk: Desk, request: Request, claim: Claim, reader: Subscriber 
     asked = await subscribing.ask_again(
         desk.database,
         claim.subscriber,
-        cadences=tuple(desk.parts.cadences()),
-        preselected=desk.parts.settings.preselected(),
+        pace=desk.parts.pace,
         now=desk.parts.clock(),
         about=_how(desk, request, reader, lang),
         network=network_of(request),

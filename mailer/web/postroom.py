@@ -63,7 +63,9 @@ class Postroom:
         self._wanted = asyncio.Event()  # a mail is wanted
         self._posted = asyncio.Event()  # a mail is in the outbox
         self._looked_round = float("-inf")
-        self._tidied = float("-inf")
+        self._rested = asyncio.Event()  # nobody sets it before the end
+        self._none_brought_back = False
+        self._housekeeping = Trouble("The house is kept again.")
         self._composing = Trouble("Mails are composed again.")
         self._sending = Trouble("Mail leaves again.")
 
@@ -73,17 +75,20 @@ class Postroom:
 
     def close(self) -> None:
         """End after the messages that are on their way. Nothing is lost: the next one goes on."""
-        for event in (self._stop, self._wanted, self._posted):
+        for event in (self._stop, self._wanted, self._posted, self._rested):
             event.set()
 
     async def run(self) -> None:
         """Work until closed. Composing goes on while a long run sends."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._again(self._compose, self._wanted, self._composing))
-            tasks.create_task(self._again(self._send, self._posted, self._sending))
+            tasks.create_task(self._again(self._keep_house, self._rested, TIDY, self._housekeeping))
+            tasks.create_task(self._again(self._compose, self._wanted, LOOK, self._composing))
+            tasks.create_task(self._again(self._send, self._posted, LOOK, self._sending))
 
-    async def _again(self, work: Callable[[], Awaitable[None]], woken: asyncio.Event, trouble: Trouble) -> None:
-        """Do it when woken, and every second; after trouble only when its pause is over."""
+    async def _again(
+        self, work: Callable[[], Awaitable[None]], woken: asyncio.Event, every: float, trouble: Trouble
+    ) -> None:
+        """Do it when woken, and every so many seconds; after trouble only when its pause is over."""
         while not self._stop.is_set():
             woken.clear()
             try:
@@ -94,18 +99,26 @@ class Postroom:
                 # Whatever it is, readers who come later must get their mail.
                 log.exception("Something unforeseen happened in the post room.")
                 trouble.met("The post room goes on after a pause.")
-            await _within(trouble.pause or LOOK, self._stop if trouble.pause else woken)
+            await _within(trouble.pause or every, self._stop if trouble.pause else woken)
+
+    async def _keep_house(self) -> None:
+        await self._parts.keep_erased(self._database)
+        self._none_brought_back = True
+        self._wanted.set()
+        self._posted.set()
+        await self._parts.tidy(self._database)
+        self._housekeeping.ended()
 
     async def _compose(self) -> None:
-        if monotonic() - self._tidied >= TIDY:
-            await self._parts.keep_house(self._database)
-            self._tidied = monotonic()
+        if not self._none_brought_back:
+            return
         if await self._parts.post(self._database):
             self._posted.set()
         self._composing.ended()
 
     async def _send(self) -> None:
-        run = await self._what_is_due()
+        # A restored backup has mail for readers who were erased since: none leaves before they are again.
+        run = await self._what_is_due() if self._none_brought_back else None
         if run is None:
             return
         report = Report()

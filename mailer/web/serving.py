@@ -52,8 +52,7 @@ def warm_up(parts: Parts) -> None:
 
 
 async def _serve(parts: Parts, database: Database, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    room = Postroom(parts, database)
-    server = _Server(_options(make_app(Desk(parts, database, room.wake))), lambda: ready(_address_of(listener)))
+    room, server = _pair(parts, database, lambda: ready(_address_of(listener)))
 
     def stop() -> None:
         server.should_exit = True
@@ -79,8 +78,7 @@ async def pages_beside(parts: Parts, database: Database, listener: socket.socket
 
     Signals and logs are left to whoever runs it.
     """
-    room = Postroom(parts, database)
-    server = _Server(_options(make_app(Desk(parts, database, room.wake))), lambda: None)
+    room, server = _pair(parts, database, lambda: None)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(room.run())
         tasks.create_task(server.serve(sockets=[listener]))
@@ -89,6 +87,12 @@ async def pages_beside(parts: Parts, database: Database, listener: socket.socket
         finally:
             server.should_exit = True
             room.close()
+
+
+def _pair(parts: Parts, database: Database, ready: Callable[[], None]) -> tuple[Postroom, "_Server"]:
+    """The post room and the pages that wake it. `ready`: called once visitors are answered."""
+    room = Postroom(parts, database)
+    return room, _Server(_options(make_app(Desk(parts, database, room.wake))), ready)
 
 
 def _options(app: object) -> uvicorn.Config:

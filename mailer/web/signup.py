@@ -51,7 +51,7 @@ async def subscribe_page(
     desk: AtDesk, request: Request, lang: LanguageAsked = "", cadence: Annotated[str, Query(max_length=64)] = ""
 ) -> HTMLResponse:
     """The form on a page of its own. `?cadence=` ticks that one."""
-    return show(desk, _form(desk, Filled(cadence=cadence)), language_of(desk, request, lang))
+    return show(desk, form_of(desk, Filled(cadence=cadence)), language_of(desk, request, lang))
 
 
 @router.get("/embed", response_class=HTMLResponse)
@@ -59,7 +59,7 @@ async def embed_page(
     desk: AtDesk, request: Request, lang: LanguageAsked = "", cadence: Annotated[str, Query(max_length=64)] = ""
 ) -> HTMLResponse:
     """The form for a frame on the sites of [web] embed_origins."""
-    page = _form(desk, Filled(cadence=cadence), frame=_frame_on(request.headers.get("referer", "")))
+    page = form_of(desk, Filled(cadence=cadence), frame=_frame_on(request.headers.get("referer", "")))
     return show(desk, page, language_of(desk, request, lang), frame=True)
 
 
@@ -83,7 +83,7 @@ async def _take(desk: Desk, request: Request, filled: Filled, *, frame: str = ""
     bare = not filled.form_time and is_friend(desk, request)
     wanted, errors = check(desk, filled, language, bare=bare)
     if wanted is None:
-        return show(desk, _form(desk, filled, errors, frame=frame), language, status=422, frame=bool(frame))
+        return show(desk, form_of(desk, filled, errors, frame=frame), language, status=422, frame=bool(frame))
     if not filled.website:
         route = "html" if bare else "frame" if frame else "page"
         own = f"{desk.parts.settings.site_value().public_url}{request.url.path}"
@@ -94,7 +94,7 @@ async def _take(desk: Desk, request: Request, filled: Filled, *, frame: str = ""
         try:
             await join(desk, request, wanted, how)
         except StoreError:
-            again = _form(desk, filled, {"form": "server"}, frame=frame)
+            again = form_of(desk, filled, {"form": "server"}, frame=frame)
             return show(desk, again, language, status=503, frame=bool(frame))
     return show(desk, _done(desk, filled, wanted, frame=bool(frame)), language, frame=bool(frame))
 
@@ -171,7 +171,10 @@ def form_time_for(desk: Desk, sent: str = "") -> str:
     return sent if kept else seal_form(now, desk.parts.keys()[-1])
 
 
-def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *, frame: str = "") -> SignupPage:
+def form_of(
+    desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *, frame: str = "", zones: bool = True
+) -> SignupPage:
+    """The form with what is filled in. `frame`: as in `_take`. `zones`: it asks for a time zone, unless in a frame."""
     settings = desk.parts.settings
     return SignupPage(
         cadences=tuple(desk.parts.cadences().values()),
@@ -181,7 +184,7 @@ def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *
         topics=settings.topics,
         chosen=tuple(filled.topics),
         timezone=filled.timezone,
-        site_timezone="" if frame else settings.site.timezone,
+        site_timezone=settings.site.timezone if zones and not frame else "",
         what=settings.signup.what,
         privacy_url=settings.signup.privacy_url,
         errors=errors or {},
@@ -192,9 +195,7 @@ def _form(desk: Desk, filled: Filled, errors: Mapping[str, str] | None = None, *
 
 def _ticked(desk: Desk, filled: Filled, errors: Mapping[str, str]) -> str:
     """The pace that is ticked: what was chosen; none where none was; at first the operator's default."""
-    if filled.cadence in desk.parts.cadences():
-        return filled.cadence
-    return "" if "cadence" in errors else desk.parts.settings.preselected()
+    return "" if "cadence" in errors else desk.parts.pace(filled.cadence)
 
 
 def _done(desk: Desk, filled: Filled, wanted: Newcomer, *, frame: bool) -> SignupDone:
@@ -206,4 +207,4 @@ def _done(desk: Desk, filled: Filled, wanted: Newcomer, *, frame: bool) -> Signu
 def read_there(desk: Desk, language: str) -> str:
     """What a visitor reads on the form, as the proof of what they agreed to."""
     words = desk.parts.composer().templates.words(language)
-    return wording(_form(desk, Filled()), desk.parts.settings.site_value(), words)
+    return wording(form_of(desk, Filled(), zones=False), desk.parts.settings.site_value(), words)

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mailer.core.facts import Event, events_of, facts_of
+from mailer.core.consent import ConsentEvent
+from mailer.core.facts import events_of, facts_of
 from mailer.core.subscription import State, Subscriber
 from mailer.core.words import ENGLISH, Words
 
@@ -14,7 +15,7 @@ BARE = Subscriber(7, "ada@example.com", State.ACTIVE, "weekly", JOINED)
 
 
 def test_what_is_not_set_is_left_out_or_said_to_be_the_sites():
-    assert facts_of(BARE, {}, ENGLISH, 1204) == (
+    assert facts_of(BARE, {}, ENGLISH, UTC, digests=1204) == (
         ("Email address", "ada@example.com"),
         ("How often", "Weekly"),
         ("Topics", "All"),
@@ -38,9 +39,9 @@ def test_all_that_is_set_is_told():
         language="de",
         topics=("lungs", "gone"),
         hour=0,
-        paused_until=datetime(2026, 12, 24, tzinfo=UTC),
+        paused_until=datetime(2026, 12, 23, 23, tzinfo=UTC),
     )
-    told = dict(facts_of(whole, {"lungs": "Lung health"}, ENGLISH))
+    told = dict(facts_of(whole, {"lungs": "Lung health"}, ENGLISH, ZoneInfo("Europe/Berlin")))
     assert told["Name"] == "Ada Lovelace"
     assert told["How often"] == "Twice a week"
     assert told["Topics"] == "Lung health and gone"
@@ -49,7 +50,7 @@ def test_all_that_is_set_is_told():
 
 
 def test_an_event_has_all_that_is_kept_of_it():
-    asked = Event(
+    asked = ConsentEvent(
         JOINED,
         "asked",
         "weekly",
@@ -62,7 +63,7 @@ def test_an_event_has_all_that_is_kept_of_it():
         text_version="3f9c1d7a5b20",
         message_id="<1.2@site.example>",
     )
-    (told,) = events_of([asked], {}, ENGLISH)
+    (told,) = events_of([asked], {}, ENGLISH, UTC)
     assert told == (
         ("3 October 2026, 9:30", "Asked for a subscription · Weekly"),
         ("By way of", "A sign-up form (iframe)"),
@@ -103,12 +104,12 @@ def test_an_event_has_all_that_is_kept_of_it():
     ],
 )
 def test_what_happened_is_told_in_words_and_where_the_reader_is(event, detail, said):
-    at = JOINED.astimezone(ZoneInfo("Europe/Berlin"))
-    assert events_of([Event(at, event, detail)], {"lungs": "Lung health"}, ENGLISH) == (
+    berlin = ZoneInfo("Europe/Berlin")
+    assert events_of([ConsentEvent(JOINED, event, detail)], {"lungs": "Lung health"}, ENGLISH, berlin) == (
         (("3 October 2026, 11:30", said),),
     )
 
 
 def test_an_arrow_points_the_way_that_a_language_is_read():
-    ((told,),) = events_of([Event(JOINED, "timezone", "Asia/Amman -> Asia/Dubai")], {}, Words("ar"))
+    ((told,),) = events_of([ConsentEvent(JOINED, "timezone", "Asia/Amman -> Asia/Dubai")], {}, Words("ar"), UTC)
     assert told[1].endswith("Asia/Amman \u200f←\u200f Asia/Dubai")

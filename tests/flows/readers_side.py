@@ -14,7 +14,7 @@ from mailer.core.signup import Outcome, SignupOptions
 from mailer.core.subscription import Newcomer, Subscriber
 from mailer.core.tokens import Claim, Purpose, Wish, fingerprint, open_token, open_wish
 from mailer.flows import subscribing
-from mailer.flows.noticing.posting import Desk, post
+from mailer.flows.noticing.posting import Supplies, post
 from mailer.flows.subscribing import Form, Pressed
 from mailer.store import confirmations, consent, subscribers
 from mailer.store.database import Database
@@ -24,6 +24,7 @@ from tests.flows.scripted import ScriptedRelay, message_id
 from tests.stories import DAY, KEY, SITE, TOPICS, Clock, address, cadence, send
 
 LINK = re.compile(r"https://mail\.site\.example/([a-z-]+)/(?:([a-z]+)/)?([0-9A-Za-z._-]+)")
+PACES = ("daily", "weekly", "monthly")
 THERE = "198.51.100.7"
 _PURPOSES = {"confirm": Purpose.CONFIRM, "address": Purpose.MOVE, "erase": Purpose.ERASE, "never": Purpose.NEVER}
 _TEMPLATES = Templates(ThemeOptions())
@@ -59,6 +60,11 @@ class Letter:
         return found
 
 
+def still_offered(pace: str) -> str:
+    """As Parts.pace: what isn't offered any more is asked for at the pace that is ticked."""
+    return pace if pace in PACES else "weekly"
+
+
 class Side:
     """What readers do on one database. `options`: of [signup]."""
 
@@ -82,11 +88,11 @@ class Side:
         del terms["network"]
         return await subscribing.ask_to_join(self.database, form, **terms)
 
-    def desk(self) -> Desk:
-        return Desk(
+    def supplies(self) -> Supplies:
+        return Supplies(
             site=SITE,
             timezone="UTC",
-            cadences={name: cadence(name) for name in ("daily", "weekly", "monthly")},
+            cadences={name: cadence(name) for name in PACES},
             topics=TOPICS,
             templates=_TEMPLATES,
             keys=[KEY],
@@ -97,7 +103,7 @@ class Side:
 
     async def post(self) -> int:
         """What is wanted goes into the outbox."""
-        return await post(self.database, self.desk(), now=self.clock())
+        return await post(self.database, self.supplies(), now=self.clock())
 
     async def letters(self) -> list[Letter]:
         """What is wanted is composed and sent. Returns what came since the last time, digests too."""
@@ -131,14 +137,15 @@ class Side:
         )
 
     async def send_again(self, letter: Letter, network: str = THERE) -> Outcome | None:
-        return await subscribing.send_again(self.database, letter.wish(), about=self.about(), **self._terms(network))
+        return await subscribing.send_again(
+            self.database, letter.wish(), pace=still_offered, about=self.about(), **self._terms(network)
+        )
 
     async def undo(self, subscriber: int, network: str = THERE) -> Outcome | None:
         return await subscribing.ask_again(
             self.database,
             subscriber,
-            cadences=("daily", "weekly", "monthly"),
-            preselected="weekly",
+            pace=still_offered,
             about=self.about(),
             **self._terms(network),
         )

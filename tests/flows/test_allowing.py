@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from mailer.core.subscription import State
 from mailer.core.tokens import fingerprint
 from mailer.errors import Refused
-from mailer.flows import allowing, erasing
+from mailer.flows import erasing, subscribing
 from mailer.store import consent, subscribers
 from mailer.store.tables import subscribers as table
 from mailer.store.tables import suppressions
@@ -22,8 +22,8 @@ def fingerprints(email: str) -> tuple[str, ...]:
     return tuple(fingerprint(email, key) for key in (OLD_KEY, KEY))
 
 
-async def allow(database, email: str = ANN) -> allowing.Allowed:
-    return await allowing.allow(
+async def allow(database, email: str = ANN) -> subscribing.Allowed:
+    return await subscribing.allow(
         database, email, now=MONDAY + DAY, statement="wrote that it was a slip", fingerprints=fingerprints
     )
 
@@ -98,7 +98,7 @@ async def test_who_came_back_after_an_erasure_stays_a_reader(database):
 async def test_an_erased_address_is_allowed_for_good(database):
     await join(database, "ann")
     await erasing.erase(database, ANN, now=MONDAY, fingerprints=fingerprints)
-    assert await allow(database) == allowing.Allowed(["erased"], None)
+    assert await allow(database) == subscribing.Allowed(["erased"], None)
     assert await left(database) == []
     # The list beside the database heard of it.
     await join(database, "ann")

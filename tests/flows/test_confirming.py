@@ -142,6 +142,15 @@ async def test_a_link_is_over_after_its_days_and_a_new_one_can_be_had(side):
     assert await side.send_again(letter) is None
 
 
+async def test_a_pace_that_is_offered_no_more_is_not_asked_for_again(side):
+    await side.ask(pace="hourly")
+    letter = await side.letter()
+    side.clock.move(days=8)
+    assert await side.send_again(letter) is Outcome.CONFIRM
+    await side.press(await side.letter())
+    assert (await side.reader()).cadence == "weekly"
+
+
 async def test_sending_again_is_within_the_limits_of_a_form(side):
     await side.ask()
     letter = await side.letter()

@@ -11,12 +11,14 @@ import textwrap
 import pytest
 from sqlalchemy import func, insert, select
 
+from mailer.core.consent import ConsentEvent
 from mailer.core.subscription import Newcomer, State
 from mailer.core.tokens import fingerprint
 from mailer.errors import InputError, StoreError
 from mailer.flows import importing
 from mailer.flows.importing import export_subscribers, import_subscribers
 from mailer.store import subscribers as store
+from mailer.store.consent import record_of
 from mailer.store.database import Database
 from mailer.store.tables import consent, subscribers, suppressions
 from tests.stories import KEY, MONDAY, TOPICS, join
@@ -74,8 +76,8 @@ async def test_good_rows_go_in_with_their_consent_and_bad_ones_are_named(databas
     assert report.done == report.size == path.stat().st_size
     found = await everyone(database)
     assert found["ada@x.org"].topics == ("heart", "lungs")
-    events = await database.read(store.consent_of, found["cyd@x.org"].id)
-    assert [tuple(row) for row in events] == [(MONDAY, "imported", "import", "the form of 2025", "daily")]
+    record = await database.read(record_of, found["cyd@x.org"].id)
+    assert record == [ConsentEvent(MONDAY, "imported", "daily", "import", "the form of 2025")]
 
 
 async def test_nobody_who_has_gone_is_revived_and_whoever_is_there_stays_as_they_are(database, listed):

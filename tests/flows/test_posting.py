@@ -148,12 +148,12 @@ async def test_two_processes_that_post_at_once_put_each_mail_into_the_outbox_onc
         await side.ask(f"r{place}", network=f"net {place}")
     with Database(database_url) as other:
         facts = [
-            await database.read(posting._facts, wanted, side.desk())
+            await database.read(posting._facts, wanted, side.supplies())
             for wanted in await database.read(notices.waiting, now=MONDAY, throttled_per_hour=9, limit=9)
         ]
         assert await Side(other, side.clock).post() == 4
         late = [
-            await database.write(notices.post, posting._composed(one, side.desk(), MONDAY), MONDAY) for one in facts
+            await database.write(notices.post, posting._composed(one, side.supplies(), MONDAY), MONDAY) for one in facts
         ]
     assert late == [False] * 4
     assert len(await queued(database)) == 4

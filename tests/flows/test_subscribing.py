@@ -10,6 +10,7 @@ from mailer.core.subscription import Newcomer, State
 from mailer.core.tokens import fingerprint
 from mailer.errors import InputError, NotFound, Refused
 from mailer.flows import subscribing
+from mailer.store import consent
 from mailer.store import subscribers as store
 from mailer.store.tables import deliveries, subscribers, suppressions
 from tests.stories import DAY, KEY, MONDAY, WEEK, contents, join, make_edition, publish, standing, sums_hold
@@ -28,7 +29,8 @@ async def add(database, newcomer=ADA, now=MONDAY):
 
 
 async def events(database, reader):
-    return [tuple(row) for row in await database.read(store.consent_of, reader.id)]
+    record = await database.read(consent.record_of, reader.id)
+    return [(one.at, one.event, one.route, one.statement, one.detail) for one in record]
 
 
 async def put(database, state):

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from mailer.core.consent import Circumstances
+from mailer.core.consent import Circumstances, ConsentEvent
 from mailer.core.subscription import Newcomer, State
 from mailer.core.tokens import fingerprint
 from mailer.store import subscribers
+from mailer.store.consent import record_of
 from mailer.store.tables import consent, interest_sets, suppressions
 from mailer.store.tables import subscribers as table
 from tests.stories import KEY, MONDAY
@@ -44,8 +45,8 @@ async def test_a_newcomer_is_active_with_all_that_they_chose_and_their_consent(d
     assert (list(taken.ids), taken.others) == ([found.id], {})
     assert (found.state, found.cadence, found.name, found.timezone) == (State.ACTIVE, "weekly", "Ada", "Europe/Berlin")
     assert (found.language, found.topics, found.joined_at, found.generation) == ("de", ("art", "tech"), MONDAY, 1)
-    events = await database.read(subscribers.consent_of, found.id)
-    assert [tuple(row) for row in events] == [(MONDAY, "imported", "import", "asked for it", "weekly")]
+    record = await database.read(record_of, found.id)
+    assert record == [ConsentEvent(MONDAY, "imported", "weekly", "import", "asked for it")]
 
 
 async def test_readers_are_numbered_in_their_order(database):

@@ -9,7 +9,8 @@ import structlog
 
 from mailer.config import Settings
 from mailer.errors import StoreError
-from mailer.flows import planning
+from mailer.flows import erasing, planning
+from mailer.store import subscribers
 from mailer.store.turnstile import SenderLock
 from mailer.web import postroom
 from mailer.web.postroom import Postroom
@@ -96,6 +97,31 @@ async def test_mail_in_the_outbox_leaves_without_being_asked(database, clock, ar
         await house.queue()
         await _until(lambda: relay.copies["ann@example.com"])
         assert relay.copies == {"ann@example.com": 1}
+
+
+async def test_nothing_leaves_before_whom_a_restored_backup_brought_back_is_erased_again(
+    database, clock, articles, relay, monkeypatch
+):
+    await join(database, "ann", "ben")
+    await make_edition(database)
+    looked, may_look = asyncio.Event(), asyncio.Event()
+    keep_erased = Parts.keep_erased
+
+    async def kept(parts, _database):
+        looked.set()
+        await may_look.wait()
+        ann = await database.read(subscribers.find, "ann@example.com")
+        await erasing.erase(database, ann.id, now=clock(), fingerprints=parts.fingerprints)
+        return await keep_erased(parts, database)
+
+    monkeypatch.setattr(Parts, "keep_erased", kept)
+    async with House(database, clock, relay.port):
+        await looked.wait()
+        await asyncio.sleep(0.3)
+        assert not relay.copies
+        may_look.set()
+        await _until(lambda: _states(database) == {"done"})
+    assert relay.copies == {"ben@example.com": 1}
 
 
 async def test_waking_it_composes_what_is_wanted_and_sends_it_at_once(database, clock, articles, relay, monkeypatch):

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Self
-from urllib.parse import quote
 
 from mailer.core.cadence import Cadence
 from mailer.core.digest import Digest, Site, headers_of
+from mailer.core.edition_page import edition_path
 from mailer.core.live import Live
 from mailer.core.message import Compiled, Headers, compile_mail
 from mailer.core.selection import Batch
@@ -127,7 +127,7 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
         intro=issue.intro,
         related=batch.related,
         subject=issue.subject,
-        web_url=web_url(composer.site, issue.cadence, issue.period, number),
+        web_url=f"{composer.site.public_url}{edition_path(issue.cadence, issue.period, number)}",
         slower=composer.slower.get(issue.cadence, ()),
     )
     digest, rendered = _fitting(composer.templates, digest, mark)
@@ -143,11 +143,6 @@ def compose(composer: Composer, batch: Batch, issue: Issue, *, number: int = 0, 
     pick = replace(batch.pick, articles=digest.articles, more=digest.more, over=left_out + batch.pick.over)
     shown = replace(batch, pick=pick, related=digest.related)
     return Composed(rendered, content, shown, octets(rendered.html, mark), len(left_out), number)
-
-
-def web_url(site: Site, cadence: str, period: str, number: int) -> str:
-    """Where a variant of an edition is on the web."""
-    return f"{site.public_url}/editions/{quote(cadence, safe='')}/{quote(period, safe='')}/{number}"
 
 
 def _content(

@@ -5,6 +5,7 @@ carries it out.
 """
 
 from mailer.flows.subscribing.adding import add
+from mailer.flows.subscribing.allowing import Allowed, allow
 from mailer.flows.subscribing.choosing import CADENCES_OWN, Wish, change, choose
 from mailer.flows.subscribing.confirming import Pressed, confirm, look_up, send_again
 from mailer.flows.subscribing.joining import Form, ask_again, ask_to_join
@@ -21,12 +22,14 @@ from mailer.flows.subscribing.requesting import ask_for_copy, ask_to_be_erased, 
 
 __all__ = [
     "CADENCES_OWN",
+    "Allowed",
     "Departure",
     "Form",
     "Left",
     "Pressed",
     "Wish",
     "add",
+    "allow",
     "ask_again",
     "ask_for_copy",
     "ask_to_be_erased",

@@ -1,5 +1,6 @@
 """The press behind a mailed link: a subscription begins, an address changes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from mailer.core.signup import Outcome, SignupOptions, is_barred
 from mailer.core.subscription import Newcomer, State, Subscriber
 from mailer.core.tokens import Wish
 from mailer.flows.subscribing.joining import Form, take
-from mailer.store import confirmations, editions, erasure, notices, signups, subscribers, suppressions
+from mailer.store import confirmations, consent, editions, erasure, notices, signups, subscribers, suppressions
 from mailer.store.database import Database
 from mailer.store.erased_list import ErasedList
 from mailer.store.suppressions import Fingerprints
@@ -58,14 +59,18 @@ async def send_again(
     database: Database,
     wish: Wish,
     *,
+    pace: Callable[[str], str],
     now: datetime,
     about: Circumstances,
     network: str,
     options: SignupOptions,
     fingerprints: Fingerprints,
 ) -> Outcome | None:
-    """A new mail for a link that is too old, within the limits of a form. None: there is nothing to ask for."""
-    return await database.write(_send_again, wish, now, about, network, options, fingerprints)
+    """A new mail for a link that is too old, within the limits of a form. None: there is nothing to ask for.
+
+    `pace`: gives a pace that is offered now for what was asked for.
+    """
+    return await database.write(_send_again, wish, pace, now, about, network, options, fingerprints)
 
 
 def _look_up(connection: Connection, wish: Wish | None, kind: Kind, now: datetime, days: int) -> Pressed:
@@ -114,9 +119,7 @@ def _join(
 ) -> Pressed:
     confirmations.settle(connection, wish.id, now)
     subscribers.begin(connection, reader.id, wish, now, _had(connection, reader, wish.cadence))
-    subscribers.record(
-        connection, reader.id, now=now, about=about, event="confirmed", detail=wish.cadence, message_id=mail
-    )
+    consent.record(connection, reader.id, now=now, about=about, event="confirmed", detail=wish.cadence, message_id=mail)
     if welcome:
         notices.want(connection, "welcome", reader.id, reader.generation, now=now)
     return Pressed(Standing.DONE, wish, subscribers.of_id(connection, reader.id))
@@ -148,7 +151,7 @@ def _move(
         erasure.forget_pending(connection, other.id, now)
     confirmations.settle(connection, wish.id, now)
     subscribers.move(connection, reader.id, wish.address)
-    subscribers.record(connection, reader.id, now=now, about=about, event="address", message_id=mail)
+    consent.record(connection, reader.id, now=now, about=about, event="address", message_id=mail)
     told = {"address": reader.email}
     notices.want(connection, "moved", reader.id, reader.generation, now=now, told=told)
     return Pressed(Standing.DONE, wish, subscribers.of_id(connection, reader.id))
@@ -157,6 +160,7 @@ def _move(
 def _send_again(
     connection: Connection,
     wish: Wish,
+    pace: Callable[[str], str],
     now: datetime,
     about: Circumstances,
     network: str,
@@ -167,5 +171,5 @@ def _send_again(
     if pressed.standing is not Standing.EXPIRED or pressed.wish is None or pressed.reader is None:
         return None
     reader, asked = pressed.reader, pressed.wish
-    wanted = Newcomer(reader.email, asked.cadence, reader.name, asked.timezone, asked.language, asked.topics)
+    wanted = Newcomer(reader.email, pace(asked.cadence), reader.name, asked.timezone, asked.language, asked.topics)
     return take(connection, Form(wanted, about, network), now, options, fingerprints)

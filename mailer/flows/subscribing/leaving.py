@@ -11,7 +11,7 @@ from mailer.core.subscription import LISTENING, State, Subscriber
 from mailer.core.text import clean_text
 from mailer.core.tokens import Claim, Wish
 from mailer.flows.subscribing.readers import known
-from mailer.store import confirmations, notices, outbox, subscribers, suppressions
+from mailer.store import confirmations, consent, notices, outbox, subscribers, suppressions
 from mailer.store.database import Database
 from mailer.store.suppressions import Fingerprints
 
@@ -92,17 +92,30 @@ def _leave_by_link(connection: Connection, claim: Claim, now: datetime, about: C
     return Left.LEFT
 
 
-def end(connection: Connection, reader: Subscriber, now: datetime, about: Circumstances) -> None:
-    """The consent ends; whatever of theirs is not on the wire is skipped."""
+def end(
+    connection: Connection,
+    reader: Subscriber,
+    now: datetime,
+    about: Circumstances,
+    *,
+    event: str = State.UNSUBSCRIBED.value,
+    detail: str = "",
+    statement: str = "",
+) -> None:
+    """The consent ends; whatever of theirs is not on the wire is skipped.
+
+    `event`, `detail`, `statement`: for their record, which says from which state they went besides.
+    """
     subscribers.change(
         connection,
         reader.id,
         now=now,
         about=about,
-        event=State.UNSUBSCRIBED.value,
-        detail=f"{reader.state} -> {State.UNSUBSCRIBED}",
+        event=event,
+        detail="; ".join(filter(None, (detail, f"{reader.state} -> {State.UNSUBSCRIBED}"))),
+        statement=statement,
         state=State.UNSUBSCRIBED.value,
-        generation=reader.generation + 1,
+        generation=reader.generation + 1,  # no older link or confirmation speaks for them any more
         paused_until=None,
     )
     outbox.skip_reader(connection, reader.id, State.UNSUBSCRIBED.value, now)
@@ -113,10 +126,10 @@ def _give_reason(connection: Connection, claim: Claim, detail: str, now: datetim
     reader = subscribers.of_id(connection, claim.subscriber)
     if reader is None or reader.state is not State.UNSUBSCRIBED:
         return False
-    last = subscribers.consent_of(connection, reader.id)[-1]
+    last = consent.record_of(connection, reader.id)[-1]
     if last.event != State.UNSUBSCRIBED:
         return False
-    subscribers.record(connection, reader.id, now=now, about=about, event="reason", detail=detail)
+    consent.record(connection, reader.id, now=now, about=about, event="reason", detail=detail)
     return True
 
 
@@ -138,5 +151,5 @@ def _forbid(
         end(connection, reader, now, about)
     suppressions.add(connection, address, fingerprints, reason=NEVER, now=now)
     if reader is not None:
-        subscribers.record(connection, reader.id, now=now, about=about, event=NEVER)
+        consent.record(connection, reader.id, now=now, about=about, event=NEVER)
     return True

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from mailer.core.subscription import State, Subscriber
 from mailer.errors import NotFound, Refused
-from mailer.store import subscribers, suppressions
+from mailer.store import consent, subscribers, suppressions
 
 _SAID = {
     State.UNSUBSCRIBED: "unsubscribed",
@@ -28,7 +28,7 @@ def gone(connection: Connection, reader: Subscriber) -> Refused:
         return Refused(
             f"{reader.email} is suppressed ({barred}): nothing revives it, until `mailer subscribers allow` lifts that."
         )
-    since = [row.at for row in subscribers.consent_of(connection, reader.id) if row.event == reader.state]
+    since = [one.at for one in consent.record_of(connection, reader.id) if one.event == reader.state]
     on = f" on {since[-1]:%Y-%m-%d}" if since else ""
     rest = "" if reader.state is State.COMPLAINED else "; they can sign up again themselves"
     return Refused(f"{reader.email} {_SAID[reader.state]}{on}: nothing revives it{rest}.")

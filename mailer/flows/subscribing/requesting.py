@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from mailer.core.consent import Circumstances
-from mailer.core.signup import MAILED, Outcome, SignupOptions, decide
-from mailer.core.subscription import State, Subscriber
-from mailer.store import confirmations, notices, signups, subscribers, suppressions
+from mailer.core.signup import MAILED, Outcome, SignupOptions
+from mailer.core.subscription import LISTENING, Subscriber
+from mailer.flows.subscribing.joining import weigh
+from mailer.store import confirmations, consent, notices, subscribers
 from mailer.store.database import Database
 from mailer.store.suppressions import Fingerprints
 
@@ -50,25 +51,10 @@ def _ask_to_move(
     options: SignupOptions,
     fingerprints: Fingerprints,
 ) -> Outcome:
-    marks, domain = fingerprints(address), address.rpartition("@")[2]
-    other = subscribers.find(connection, address)
-    barred, since = suppressions.reason_of(connection, address, fingerprints)
-    counts = signups.counts(connection, marks, network, domain, now=now, options=options)
-    outcome = decide(other.state if other else None, barred, since, domain, counts, options=options, now=now)
-    unborn = (
-        other is None or other.state is State.PENDING
-    )  # anybody can make a pending one, so it stands in nobody's way
-    if not unborn and outcome not in {Outcome.NETWORK, Outcome.BARRED}:
-        # It has a subscription, or had one: nobody is told which.
-        outcome = Outcome.QUIET
-    if barred:
-        outcome = Outcome.BARRED
-    signups.note(connection, marks[-1], network, domain, outcome, now)
-    if outcome is Outcome.HELD:
-        signups.hold(connection, now)
+    outcome = weigh(connection, address, network, now, options, fingerprints, move=True)[1]
     if outcome in MAILED:
         wish = confirmations.ask(connection, "move", reader.id, reader.generation, now=now, address=address)
-        subscribers.record(connection, reader.id, now=now, about=about, event="asked to move")
+        consent.record(connection, reader.id, now=now, about=about, event="asked to move")
         held = outcome is Outcome.HELD
         notices.want(connection, "move", reader.id, reader.generation, now=now, confirmation=wish, held=held)
     return outcome
@@ -77,9 +63,9 @@ def _ask_to_move(
 def _ask(connection: Connection, reader: Subscriber, kind: str, now: datetime, about: Circumstances) -> bool:
     known = subscribers.of_id(connection, reader.id)
     lately = notices.mailed_since(connection, kind, reader.id, now - timedelta(days=1))
-    if known is None or known.state not in {State.ACTIVE, State.PAUSED} or lately >= A_DAY:
+    if known is None or known.state not in LISTENING or lately >= A_DAY:
         return False
     wish = confirmations.ask(connection, "erase", known.id, known.generation, now=now) if kind == "erase" else None
-    subscribers.record(connection, known.id, now=now, about=about, event=f"asked for {kind}")
+    consent.record(connection, known.id, now=now, about=about, event=f"asked for {kind}")
     notices.want(connection, kind, known.id, known.generation, now=now, confirmation=wish)
     return True

@@ -7,15 +7,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mailer.core.consent import Circumstances
-from mailer.core.subscription import State, Subscriber
+from mailer.core.subscription import LISTENING, State, Subscriber
 from mailer.errors import Refused
-from mailer.store import erasure, outbox, subscribers
+from mailer.flows.subscribing.leaving import end
+from mailer.store import consent, erasure, subscribers
 from mailer.store.database import Database
 from mailer.store.erased_list import ErasedList
 from mailer.store.suppressions import Fingerprints
 
-_STOPPED = (State.BOUNCED, State.COMPLAINED)
-_ON = (State.ACTIVE, State.PAUSED)
+_STOPPED = frozenset({State.BOUNCED, State.COMPLAINED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,10 @@ def _note(
 ) -> None:
     """Into the consent record. What kept an active reader from being mailed must not start their mail by going."""
     # Whoever signed up again after an erasure is a reader in their own right.
-    muted = reader.state in _ON and set(reasons) != {"erased"}
+    muted = reader.state in LISTENING and set(reasons) != {"erased"}
     ends = muted or reader.state in _STOPPED
-    # Leaving raises the generation, so that no older link or confirmation speaks for them.
-    values = (
-        {"state": State.UNSUBSCRIBED.value, "paused_until": None, "generation": reader.generation + 1} if ends else {}
-    )
-    subscribers.change(
-        connection,
-        reader.id,
-        now=now,
-        about=Circumstances("cli"),
-        event="allowed",
-        detail=", ".join(lifted) + (f"; {reader.state} -> {State.UNSUBSCRIBED}" if ends else ""),
-        statement=statement,
-        **values,
-    )
+    about, detail = Circumstances("cli"), ", ".join(lifted)
     if ends:
-        outbox.skip_reader(connection, reader.id, State.UNSUBSCRIBED.value, now)
+        end(connection, reader, now, about, event="allowed", detail=detail, statement=statement)
+    else:
+        consent.record(connection, reader.id, now=now, about=about, event="allowed", detail=detail, statement=statement)

@@ -1,0 +1,1 @@
+"""What the tables hold, column by column."""
