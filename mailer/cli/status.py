@@ -24,15 +24,22 @@ def register(program: typer.Typer) -> None:
 
 def status(context: typer.Context, as_json: bool = JSON) -> None:
     """Show how things stand: what needs you first, then readers, mail that waits, and how the form is used."""
+    import asyncio
+
     from mailer.cli.holds import held_in_words
     from mailer.flows import holding
     from mailer.store import editions, stats, subscribers
 
     made = parts(context)
-    found = run(made, lambda database: holding.standing(database, now=made.clock()))
-    readers = run(made, lambda database: database.read(subscribers.by_state))
-    waiting = run(made, lambda database: database.read(stats.unfinished))
-    held = run(made, lambda database: database.read(editions.held))
+    found, readers, waiting, held = run(
+        made,
+        lambda database: asyncio.gather(
+            holding.standing(database, now=made.clock()),
+            database.read(subscribers.by_state),
+            database.read(stats.unfinished),
+            database.read(editions.held),
+        ),
+    )
     if as_json:
         show_json(
             {
