@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from mailer.core.article import Draft
 from mailer.core.cadence import Cadence, CadenceOptions
@@ -25,7 +25,7 @@ from mailer.flows.planning.composing import Composer
 from mailer.store import articles as article_store
 from mailer.store import subscribers as subscriber_store
 from mailer.store.database import Database
-from mailer.store.tables import articles, deliveries, editions, subscribers, variants
+from mailer.store.tables import articles, deliveries, editions, metadata, subscribers, variants
 from mailer.templating import Templates, ThemeOptions
 
 MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -245,3 +245,15 @@ async def sums_hold(database: Database) -> Counter[str]:
             found[edition] += count
     assert found == Counter(planned)
     return states
+
+
+async def dumped(database: Database) -> dict[str, list[str]]:
+    """Every row of every table, as the database has it."""
+
+    def dump(connection: Connection) -> dict[str, list[str]]:
+        return {
+            name: sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {name}")))
+            for name in [*sorted(metadata.tables), "sqlite_sequence"]
+        }
+
+    return await database.read(dump)

@@ -54,6 +54,9 @@ class Later:
     async def _send(self, name: str) -> None:
         async with self._turn:
             cadence = self._parts.cadence(name)
+            # A mail that was asked for a moment ago would be too old afterwards.
+            await self._parts.post(self._database)
+            await self._drain(Run(transactional=True))
             self._clock.move_on_to(cadence.next_due(self._clock()))
             self._publication.go_on(self._clock())
             await poll(self._database, source=self._parts.source(), now=self._clock())
@@ -61,13 +64,11 @@ class Later:
             if planned.edition is None:
                 self.said = f"Nobody reads the {name} digest now."
                 return
-            await self._parts.drain(
-                self._database,
-                Run(edition=planned.edition.id),
-                report=Report(),
-                stop=asyncio.Event(),
-                note="mailer demo",
-                tell=lambda _: None,
-            )
+            await self._drain(Run(edition=planned.edition.id))
             count = planned.edition.planned
             self.said = f"The {name} digest went to {count} {'reader' if count == 1 else 'readers'}."
+
+    async def _drain(self, run: Run) -> None:
+        await self._parts.drain(
+            self._database, run, report=Report(), stop=asyncio.Event(), note="mailer demo", tell=lambda _: None
+        )

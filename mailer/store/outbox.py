@@ -77,11 +77,12 @@ ERASED = "(erased)"
 
 @dataclass(frozen=True, slots=True)
 class Lapsed:
-    """A delivery that nothing will try again by itself: too old, or doubted for too long."""
+    """A delivery that nothing will try again by itself: too old, or doubted for too long. `digest`: of an edition."""
 
     delivery: int
     address: str
     state: DeliveryState
+    digest: bool
 
 
 def lapsed(connection: Connection, ids: Sequence[int], state: DeliveryState) -> list[Lapsed]:
@@ -89,12 +90,16 @@ def lapsed(connection: Connection, ids: Sequence[int], state: DeliveryState) -> 
     if not ids:
         return []
     rows = connection.execute(
-        select(deliveries.c.id, func.coalesce(deliveries.c.address, subscribers.c.email, ERASED))
+        select(
+            deliveries.c.id,
+            func.coalesce(deliveries.c.address, subscribers.c.email, ERASED),
+            deliveries.c.edition_id.is_not(None),
+        )
         .select_from(deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id))
         .where(deliveries.c.id.in_(ids))
         .order_by(deliveries.c.id)
     )
-    return [Lapsed(row[0], row[1], state) for row in rows]
+    return [Lapsed(row[0], row[1], state, row[2]) for row in rows]
 
 
 def expired(now: datetime) -> dict[str, Any]:

@@ -278,6 +278,19 @@ async def test_who_was_not_reached_is_named_by_half(database, clock, articles, l
     assert logged[0]["state"] == "failed"
 
 
+async def test_a_mail_without_an_edition_that_is_too_old_is_not_promised_for_the_next_digest(
+    database, clock, articles, relay, logged
+):
+    house = House(database, clock, relay.port)
+    await house.queue()
+    clock.move(days=800)
+    async with house:
+        await _until(lambda: logged)
+
+    assert (logged[0]["state"], logged[0]["said"]) == ("expired", "too old; it is not sent any more")
+    assert not relay.copies
+
+
 async def test_closing_it_lets_the_message_under_way_arrive_and_leaves_the_rest(database, clock, articles):
     await join(database, *(f"r{number}" for number in range(20)))
     await make_edition(database)

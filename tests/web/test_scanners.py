@@ -8,8 +8,7 @@ from html import unescape
 import pytest
 
 from mailer.flows.noticing import KINDS
-from mailer.store.tables import metadata
-from tests.stories import DAY, MONDAY, Clock, publish
+from tests.stories import DAY, MONDAY, Clock, dumped, publish
 from tests.web.house import PUBLIC, House
 
 LINK = re.compile(r"""https?://[^\s"'<>,]+""")
@@ -19,19 +18,6 @@ SCANNERS = (
     {"User-Agent": "GoogleImageProxy", "Accept": "*/*", "Cookie": "a=b"},
     {"Sec-Purpose": "prefetch", "Purpose": "prefetch"},
 )
-
-
-async def dumped(database):
-    """Every row of every table, as the database has it."""
-    names = [*sorted(metadata.tables), "sqlite_sequence"]
-
-    def dump(connection):
-        return {
-            name: sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {name}")))
-            for name in [*names, "sqlite_sequence"]
-        }
-
-    return await database.read(dump)
 
 
 def links_of(mail):

@@ -28,17 +28,13 @@ from mailer.flows.delivering.report import Report, Unreached
 from mailer.flows.delivering.supply import Supply
 from mailer.store import editions, outbox, subscribers
 from mailer.store.database import Database
-from mailer.store.outbox import Result
+from mailer.store.outbox import Lapsed, Result
 from mailer.templating import Press
 
 KEPT = 16
 """Compiled variants held in memory. Claims come in order of variants, so few are needed."""
 
 _MISSED = frozenset({DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT})
-_LAPSED = {
-    DeliveryState.EXPIRED: "too old; its articles come with the next digest",
-    DeliveryState.IN_DOUBT_HELD: "may have arrived or not, and is not sent again by itself",
-}
 _UNUSED = Verdict(DeliveryState.PENDING, "unused")
 
 
@@ -99,7 +95,7 @@ class Crew:
         batch, lapsed = await self.supply.fetch()
         for item in lapsed:
             self.report.outcomes[item.state] += 1
-            self.report.miss(item.delivery, Unreached(item.address, item.state, _LAPSED[item.state], None))
+            self.report.miss(item.delivery, Unreached(item.address, item.state, _why(item), None))
         wanted = {item.variant for item in batch}
         for variant in sorted(wanted):
             await self._load(variant)
@@ -250,3 +246,10 @@ class _Worker:
             await self.crew.line.rest()
         elif answer.reply is not None:
             self.crew.line.works()
+
+
+def _why(item: Lapsed) -> str:
+    """Why nothing tries it again."""
+    if item.state is DeliveryState.IN_DOUBT_HELD:
+        return "may have arrived or not, and is not sent again by itself"
+    return "too old; its articles come with the next digest" if item.digest else "too old; it is not sent any more"
