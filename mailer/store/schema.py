@@ -5,7 +5,7 @@ from sqlalchemy import Connection, text
 from mailer.errors import SchemaError
 from mailer.store.tables import metadata
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. A test holds it equal to the migrations folder."""
 
 

@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 from mailer.store.rows.content import ArticleNameRow, ArticleRow, EditionDraftRow, FeedRow
 from mailer.store.rows.ledger import AttemptRow, DeliveryRow, EditionRow, MetaRow, VariantRow
 from mailer.store.rows.readers import ConsentRow, ConsentTextRow, InterestSetRow, SubscriberRow, SuppressionRow
+from mailer.store.rows.relays import PaceRow, RelayUsageRow
 from mailer.store.rows.wishes import ConfirmationRow, NoticeRow, SignupAttemptRow
 
 metadata = SQLModel.metadata
@@ -33,4 +34,6 @@ editions = table(EditionRow)
 variants = table(VariantRow)
 deliveries = table(DeliveryRow)
 attempts = table(AttemptRow)
+relay_usage = table(RelayUsageRow)
+paces = table(PaceRow)
 suppressions = table(SuppressionRow)

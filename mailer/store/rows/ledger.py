@@ -73,7 +73,10 @@ class VariantRow(SQLModel, table=True):
 
 
 class DeliveryRow(SQLModel, table=True):
-    """The ledger. One edition to one subscriber, or one transactional mail (no edition, a purpose, a `dedupe_key`)."""
+    """The ledger. One edition to one subscriber, or one transactional mail (no edition, a purpose, a `dedupe_key`).
+
+    `relay`: that its last permit was for.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -97,6 +100,7 @@ class DeliveryRow(SQLModel, table=True):
     state: str = "pending"
     reason: str = ""
     epoch: int = 0
+    relay: str = Field(default="", sa_column_kwargs=EMPTY_TEXT)
     attempts: int = 0
     waits: int = 0
     doubts: int = 0
