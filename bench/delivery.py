@@ -58,8 +58,8 @@ def run(name: str, wanted: Wanted, folder: Path) -> None:
     if name == "cost":
         asked = (reach("cost"), reach("memory"))
         cost, memory, details = growth(folder, LARGE, (readers // 10, many), wanted.few_rounds, asked)
-        wanted.keep("cost", (cost, details))
-        wanted.keep("memory", (memory, details))
+        wanted.keep("cost", (cost, details[0]))
+        wanted.keep("memory", (memory, details[1]))
         return
     wanted.keep(name, measure[name]())
 

@@ -15,26 +15,30 @@ from prepared import LARGE, SEND, SMALL, Prepared
 from relays import fast_relay
 from spent import spend
 
+OUT = Path(tempfile.gettempdir()) / "mailer-send.speedscope.json"
+
 
 def main() -> None:
     """Run it once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", type=int, default=20_000)
     parser.add_argument("--small", action="store_true", help="mails of 10 KB instead of 30")
-    parser.add_argument("--out", type=Path, default=Path("profile.json"), help="the file that py-spy writes")
+    parser.add_argument(
+        "--out", type=Path, default=OUT, help=f"what py-spy writes; else {OUT.name}, beside other temporary files"
+    )
+    parser.add_argument("--cprofile", action="store_true", help="also where py-spy is installed")
     wanted = parser.parse_args()
     spy = Path(sysconfig.get_path("scripts")) / "py-spy"
+    spying = spy.exists() and not wanted.cprofile
     with tempfile.TemporaryDirectory(prefix="mailer-bench-") as name, fast_relay() as port:
         site = Prepared(Path(name), SMALL if wanted.small else LARGE, wanted.readers)
         kept = Path(name) / "profile"
         words = [str(spy), "record", "--format", "speedscope", "--rate", "500", "--output", str(wanted.out.resolve())]
-        command = (
-            [*words, "--", *SEND] if spy.exists() else [sys.executable, "-m", "cProfile", "-o", str(kept), *SEND[1:]]
-        )
+        command = [*words, "--", *SEND] if spying else [sys.executable, "-m", "cProfile", "-o", str(kept), *SEND[1:]]
         with site.copy() as folder:
             spent = spend(command, folder=folder, environ=site.environ(port))
         print(f"{wanted.readers / spent.seconds:,.0f} a second, {spent.cpu / wanted.readers * 1e6:.0f} µs each")
-        if spy.exists():
+        if spying:
             print(f"written: {wanted.out}")
         else:
             pstats.Stats(str(kept)).strip_dirs().sort_stats("tottime").print_stats(20)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from prepared import Mail, Prepared
 from relays import fast_relay, own_relay, tool
@@ -41,9 +42,12 @@ def against_source(folder: Path, mail: Mail, readers: int, rounds: int, reach: s
         site.preview(folder)
     print(f"  a message has {size:,} bytes", flush=True)
     with fast_relay() as port:
+        costs: list[float] = []
 
         def ours() -> float:
-            return _each(site.send(port), readers, "mailer")
+            spent = site.send(port)
+            costs.append(spent.cpu / readers * 1e6)
+            return _each(spent, readers, "mailer")
 
         def theirs() -> float:
             if _SOURCE:
@@ -53,7 +57,8 @@ def against_source(folder: Path, mail: Mail, readers: int, rounds: int, reach: s
 
         taken = in_turn(rounds, ours, theirs)
     title = f"a message of `mailer send` to {readers:,} readers, {size:,} bytes, beside one of {beside}"
-    details = f"{readers:,} readers, {size:,} bytes{'' if _SOURCE else f', beside {beside}'}"
+    details = f"{readers:,} readers, {size:,} bytes, {median(costs):.0f} µs of processor time each"
+    details += "" if _SOURCE else f", beside {beside}"
     return show(title, *taken, reach=reach, higher=True), details
 
 

@@ -18,8 +18,11 @@ REPEATS = 3
 
 def growth(
     folder: Path, mail: Mail, sizes: tuple[int, int], rounds: int, reaches: tuple[str, str]
-) -> tuple[list[float], list[float], str]:
-    """Processor time of a message and peak memory, of many readers beside few. `sizes`: few, many."""
+) -> tuple[list[float], list[float], tuple[str, str]]:
+    """Processor time of a message and peak memory, of many readers beside few, and a sentence on each.
+
+    `sizes`: few, many.
+    """
     few, many = sizes
     large, small, start_up = (Prepared(folder, mail, readers) for readers in (many, few, FEW))
     costs: tuple[list[float], list[float]] = ([], [])
@@ -37,10 +40,11 @@ def growth(
                 peaks[side].append(median(spent.memory for spent in spents))
                 _say(readers, spents[0], costs[side][-1])
     sides = f"to {many:,} readers beside {few:,}"
-    show(f"processor time of a message of the whole command, {sides}", *whole, reach="none: start-up is in it")
+    all_in = show(f"processor time of a message of the whole command, {sides}", *whole, reach="none: start-up is in it")
     cost = show(f"processor time of a message without start-up, {sides}", *costs, reach=reaches[0])
     memory = show(f"peak memory, {sides}", *peaks, reach=reaches[1], written=in_megabytes)
-    return cost, memory, f"{many:,} and {few:,} readers"
+    details = f"{many:,} and {few:,} readers, {median(costs[0]) * 1e6:.0f} and {median(costs[1]) * 1e6:.0f} µs"
+    return cost, memory, (f"{details}; {median(all_in):.2f} with start-up", f"{many:,} and {few:,} readers")
 
 
 def restart(folder: Path, mail: Mail, sizes: tuple[int, int], rounds: int, reach: str) -> tuple[list[float], str]:
