@@ -1,14 +1,20 @@
 """Permits and results of all connections, gathered into one commit after another."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from mailer.core.delivery import Claimed
-from mailer.store import outbox
+from sqlalchemy import Connection
+
+from mailer.core.delivery import Claimed, DeliveryState
+from mailer.core.quota import minute_of
+from mailer.store import outbox, paces, usage
 from mailer.store.database import Database
 from mailer.store.outbox import Result
+from mailer.store.usage import Used
 from mailer.store.writer import ticks
 
 STALE = 1.0
@@ -26,60 +32,132 @@ class Permit:
         return ticks() - self.granted_at > STALE
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No leave. `state`: where the delivery is now; pending: its edition doesn't run any more."""
+
+    state: DeliveryState
+
+
 @dataclass(slots=True, eq=False)
 class _Wish:
+    relay: str
     result: Result | None
     wanted: int | None
-    answer: asyncio.Future[Permit | None]
+    answer: asyncio.Future[Permit | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What goes into one commit. `wanted`: by relay. `changed`: paces."""
+
+    epoch: int
+    results: Sequence[tuple[str, Result]]
+    wanted: Mapping[str, Sequence[int]]
+    changed: Mapping[paces.Key, Mapping[str, Any] | None]
+    now: datetime
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a commit granted, and where those stand that it refused."""
+
+    granted: set[int] = field(default_factory=set)
+    refused: dict[int, DeliveryState] = field(default_factory=dict)
+
+
+def commit(connection: Connection, group: _Group) -> Outcome:
+    """One group: results written down, permits granted or refused, all of it counted."""
+    done = Outcome()
+    outbox.settle(connection, group.epoch, [result for _, result in group.results], group.now)
+    for relay, wanted in group.wanted.items():
+        granted = outbox.permit(connection, group.epoch, wanted, group.now, relay)
+        done.granted |= granted
+        if len(granted) < len(wanted):
+            rest = [item for item in wanted if item not in granted]
+            done.refused |= outbox.refuse(connection, group.epoch, rest, group.now)
+    usage.add(connection, _used(group, done))
+    if group.changed:
+        paces.save(connection, group.changed)
+    return done
+
+
+def _used(group: _Group, done: Outcome) -> list[Used]:
+    accepted = Counter(relay for relay, one in group.results if one.verdict.state is DeliveryState.ACCEPTED)
+    minute = minute_of(group.now)
+    found = []
+    for relay in {*group.wanted, *accepted}:
+        permits = sum(item in done.granted for item in group.wanted.get(relay, ()))
+        if permits or accepted[relay]:
+            found.append(Used(relay, minute, permits, accepted[relay]))
+    return found
 
 
 class Permits:
     """What the connections hand in while one commit runs goes into the next: the busier, the larger the groups.
 
-    K, the permits outstanding, is one per connection.
+    K, the permits outstanding, is one per connection. Results that can't be committed are kept in the results' file.
     """
 
-    def __init__(self, database: Database, epoch: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        epoch: int,
+        clock: Callable[[], datetime],
+        changed: Callable[[], Mapping[paces.Key, Mapping[str, Any] | None]],
+    ) -> None:
+        """`changed`: what is to be written down of paces, asked once for each commit."""
         self._database = database
         self._epoch = epoch
         self._clock = clock
+        self._changed = changed
         self._wishes: list[_Wish] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, delivery: Claimed, result: Result | None) -> Permit | None:
-        """A permit for `delivery`, committed together with the connection's last result; None where it is refused."""
-        return await self._hand_in(result, delivery.id)
+    async def ask(self, relay: str, delivery: Claimed, result: Result | None) -> Permit | Refusal:
+        """A permit for `delivery`, committed together with the connection's last result."""
+        return await self._hand_in(relay, result, delivery.id)
 
-    async def settle(self, result: Result) -> None:
+    async def settle(self, relay: str, result: Result) -> None:
         """A result alone, where no next message waits for it."""
-        await self._hand_in(result, None)
+        await self._hand_in(relay, result, None)
 
-    async def _hand_in(self, result: Result | None, wanted: int | None) -> Permit | None:
-        answer: asyncio.Future[Permit | None] = asyncio.get_running_loop().create_future()
-        self._wishes.append(_Wish(result, wanted, answer))
+    def _hand_in(self, relay: str, result: Result | None, wanted: int | None) -> asyncio.Future[Permit | Refusal]:
+        answer: asyncio.Future[Permit | Refusal] = asyncio.get_running_loop().create_future()
+        self._wishes.append(_Wish(relay, result, wanted, answer))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._commit_all())
-        return await answer
+        return answer
 
     async def _commit_all(self) -> None:
         while self._wishes:
             wishes, self._wishes = self._wishes, []
-            results = [wish.result for wish in wishes if wish.result is not None]
-            wanted = [wish.wanted for wish in wishes if wish.wanted is not None]
+            group = self._group(wishes)
             try:
-                granted, stamp = await self._database.write_stamped(
-                    outbox.exchange, self._epoch, results, wanted, self._clock()
-                )
+                done, stamp = await self._database.write_stamped(commit, group)
             except Exception as error:  # noqa: BLE001  # no permit was committed: every connection must know
+                self._database.results.keep(self._epoch, [result for _, result in group.results], group.now)
                 _refuse_all(wishes, error)
             else:
-                _answer_all(wishes, granted, Permit(stamp))
+                _answer_all(wishes, done, Permit(stamp))
+
+    def _group(self, wishes: Sequence[_Wish]) -> _Group:
+        results = [(wish.relay, wish.result) for wish in wishes if wish.result is not None]
+        wanted: dict[str, list[int]] = {}
+        for wish in wishes:
+            if wish.wanted is not None:
+                wanted.setdefault(wish.relay, []).append(wish.wanted)
+        return _Group(self._epoch, results, wanted, self._changed(), self._clock())
 
 
-def _answer_all(wishes: Sequence[_Wish], granted: frozenset[int], permit: Permit) -> None:
+def _answer_all(wishes: Sequence[_Wish], done: Outcome, permit: Permit) -> None:
     for wish in wishes:
-        if not wish.answer.done():
-            wish.answer.set_result(permit if wish.wanted in granted else None)
+        if wish.answer.done():
+            continue
+        if wish.wanted is None or wish.wanted in done.granted:
+            wish.answer.set_result(permit)
+        else:
+            wish.answer.set_result(Refusal(done.refused.get(wish.wanted, DeliveryState.SKIPPED)))
 
 
 def _refuse_all(wishes: Sequence[_Wish], error: Exception) -> None:

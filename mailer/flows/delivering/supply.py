@@ -58,14 +58,19 @@ class Supply:
         """Claimed and not used: the next connection takes it."""
         self._ready.appendleft(item)
 
+    def put_all_back(self, items: Sequence[Claimed]) -> None:
+        """The same for several, in their order."""
+        self._ready.extendleft(reversed(items))
+
     def again(self) -> None:
         """A delivery that was taken went back to pending: it doesn't count against the limit."""
         if self._left is not None:
             self._left += 1
 
     @property
-    def at_hand(self) -> bool:
-        return bool(self._ready)
+    def at_hand(self) -> int:
+        """How many are at hand."""
+        return len(self._ready)
 
     @property
     def left(self) -> int | None:
