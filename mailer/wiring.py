@@ -76,6 +76,11 @@ class Parts:
             raise Misuse(f"There is no cadence '{name}'. There are: {', '.join(known)}.")
         return known[name]
 
+    def next_due(self, cadence: str) -> datetime | None:
+        """When that cadence is due next; None where there is none of that name any more."""
+        known = self.cadences().get(cadence)
+        return None if known is None else known.next_due(self.clock())
+
     def composer(self) -> Composer:
         """Made once: a theme is read, compiled and tried out for it. Raises TemplateError."""
         return self._composer

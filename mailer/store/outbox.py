@@ -69,6 +69,7 @@ _WANTED = or_(
     and_(deliveries.c.purpose == "goodbye", exists().where(*_READER, subscribers.c.state == "unsubscribed", _FREE)),
 )
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_EDITION_STATE = select(editions.c.state).where(editions.c.id == deliveries.c.edition_id).scalar_subquery()
 
 
 ERASED = "(erased)"
@@ -203,6 +204,12 @@ def permit(connection: Connection, epoch: int, ids: Sequence[int], now: datetime
     return frozenset(row[0] for row in rows)
 
 
+def is_wanted(connection: Connection, delivery_id: int) -> bool:
+    """Whether it may go out, as its permit will ask."""
+    asked = select(deliveries.c.id).where(deliveries.c.id == delivery_id, _WANTED)
+    return connection.execute(asked).first() is not None
+
+
 def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime) -> None:
     """Settle claimed deliveries whose permit was refused: skipped where the reader is gone, else back to pending."""
     state = select(subscribers.c.state).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery()
@@ -287,17 +294,19 @@ def _settle_other(connection: Connection, epoch: int, item: Result, now: datetim
         update(deliveries)
         .where(deliveries.c.id == item.delivery.id, deliveries.c.state == "sending", deliveries.c.epoch == epoch)
         .values(**values)
-        .returning(deliveries.c.subscriber_id, deliveries.c.address)
+        .returning(deliveries.c.subscriber_id, deliveries.c.address, _EDITION_STATE)
     ).first()
     if settled is None:
         return
-    erased = settled == (None, None)
+    erased = settled[:2] == (None, None)
     if item.answer is not None:
         _note_attempt(connection, item, item.answer, now, erased=erased)
     if erased:
         _end_erased(connection, item.delivery.id, now)
     elif verdict.hard_bounce and item.delivery.subscriber:
         _bounce(connection, item, now)
+    if settled[2] == "cancelled":
+        _end_cancelled(connection, item.delivery.id, now)
 
 
 def _end_erased(connection: Connection, delivery_id: int, now: datetime) -> None:
@@ -307,6 +316,19 @@ def _end_erased(connection: Connection, delivery_id: int, now: datetime) -> None
         .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(["pending", "deferred"]))
         .values(state="skipped", reason="erased", next_at=None, settled_at=now)
     )
+
+
+def _end_cancelled(connection: Connection, delivery_id: int, now: datetime) -> None:
+    """Its edition was cancelled while it was on the wire: it is not tried again. A doubt stays one, and is held."""
+    for states, values in (
+        (["pending", "deferred"], {"state": "skipped", "reason": "cancelled"}),
+        (["in_doubt"], {"state": "in_doubt_held"}),
+    ):
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(states))
+            .values(next_at=None, settled_at=now, **values)
+        )
 
 
 def _note_attempt(connection: Connection, item: Result, answer: Answer, now: datetime, *, erased: bool) -> None:

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, or_, select, text, true, update
+from sqlalchemy import Connection, and_, exists, func, or_, select, text, true, update
 
 from mailer.core.delivery import DeliveryState
 from mailer.store.outbox import ERASED, Lapsed, expired, lapsed
-from mailer.store.tables import deliveries, meta, subscribers
+from mailer.store.tables import deliveries, editions, meta, subscribers
 
 # SQLite uses a small index only where its own condition stands in the text, word for word: without it these
 # statements, one of them before each claim, would read every settled row.
 _HELD = "state IN ('claimed', 'sending')"
 _LATER = "state IN ('deferred', 'in_doubt')"
+# Nobody loses a digest because the operator paused it: its time goes on when it is resumed.
+_PAUSED = exists().where(editions.c.id == deliveries.c.edition_id, editions.c.state == "paused")
 # Whose reader was erased is never tried again.
 _NAMED = or_(deliveries.c.subscriber_id.is_not(None), deliveries.c.address.is_not(None))
 
@@ -72,7 +74,7 @@ def ripen(
     deferred = text(f"deliveries.{_LATER} AND deliveries.state = 'deferred'")
     ended = (
         update(deliveries)
-        .where(deferred, ours, deliveries.c.expires_at <= now)
+        .where(deferred, ours, ~_PAUSED, deliveries.c.expires_at <= now)
         .values(expired(now) | {"next_at": None})
     )
     too_old = connection.execute(ended.returning(deliveries.c.id)).scalars().all()
