@@ -9,6 +9,8 @@ from mailer.store.tables import paces
 
 Key = tuple[str, str]
 """A relay's name and a provider behind it; '' for the relay itself."""
+Changed = Mapping[Key, Mapping[str, Any] | None]
+"""What is to be written down; None: back at full speed, so forgotten."""
 
 _SAVE = text(
     "INSERT INTO paces (relay, provider, state) VALUES (:relay, :provider, :state) "
@@ -22,8 +24,8 @@ def load(connection: Connection) -> dict[Key, dict[str, Any]]:
     return {(relay, provider): state for relay, provider, state in rows if isinstance(state, dict)}
 
 
-def save(connection: Connection, changed: Mapping[Key, Mapping[str, Any] | None]) -> None:
-    """Write these down; None: back at full speed, so forgotten."""
+def save(connection: Connection, changed: Changed) -> None:
+    """Write these down."""
     kept = [
         {"relay": relay, "provider": provider, "state": dict(state)}
         for (relay, provider), state in changed.items()

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -132,7 +131,7 @@ async def _begin(database: Database, options: DeliveryOptions, report: Report, n
     return epoch
 
 
-def _finish(connection: Connection, changed: Mapping[paces.Key, Mapping[str, Any] | None], now: datetime) -> list[int]:
+def _finish(connection: Connection, changed: paces.Changed, now: datetime) -> list[int]:
     paces.save(connection, changed)
     return watermarks.fold(connection, now)
 
@@ -155,7 +154,7 @@ async def _something_waits(crew: Crew, report: Report) -> bool:
         return not crew.stop.is_set()
     rests = [until for until, _ in report.rests.values()]
     free = min(rests) if len(rests) + len(report.troubles) == len(crew.lines) else None
-    while not crew.stop.is_set() and (due := await crew.supply.next_due(now=free)) is not None:
+    while not crew.stop.is_set() and (due := await crew.supply.next_due(free=free)) is not None:
         if due <= crew.clock():
             return True
         await _sleep(crew.stop, min(1.0, (due - crew.clock()).total_seconds()))

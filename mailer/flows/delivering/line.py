@@ -37,13 +37,16 @@ class Opener(Protocol):
     async def open(self) -> "Carrier | Answer": ...
 
 
+EQUAL = Share()
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A relay, and what it may be given. Rates of 0 are none."""
 
     opener: Opener
     connections: int
-    share: Share = Share()
+    share: Share = EQUAL
     per_second: float = 0.0
     per_hour: int = 0
     per_day: int = 0

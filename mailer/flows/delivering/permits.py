@@ -1,11 +1,9 @@
 """Permits and results of all connections, gathered into one commit after another."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -47,15 +45,12 @@ class _Wish:
     answer: asyncio.Future[Permit | Refusal]
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """What goes into one commit. `wanted`: by relay. `changed`: paces."""
+@dataclass(slots=True)
+class _Share:
+    """What one relay's connections hand in."""
 
-    epoch: int
-    results: Sequence[tuple[str, Result]]
-    wanted: Mapping[str, Sequence[int]]
-    changed: Mapping[paces.Key, Mapping[str, Any] | None]
-    now: datetime
+    results: list[Result] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,31 +61,24 @@ class Outcome:
     refused: dict[int, DeliveryState] = field(default_factory=dict)
 
 
-def commit(connection: Connection, group: _Group) -> Outcome:
+def commit(
+    connection: Connection, epoch: int, shares: Mapping[str, _Share], changed: paces.Changed, now: datetime
+) -> Outcome:
     """One group: results written down, permits granted or refused, all of it counted."""
     done = Outcome()
-    outbox.settle(connection, group.epoch, [result for _, result in group.results], group.now)
-    for relay, wanted in group.wanted.items():
-        granted = outbox.permit(connection, group.epoch, wanted, group.now, relay)
+    used = []
+    for relay, share in shares.items():
+        granted = outbox.exchange(connection, epoch, share.results, share.wanted, now, relay)
+        accepted = sum(one.verdict.state is DeliveryState.ACCEPTED for one in share.results)
+        if granted or accepted:
+            used.append(Used(relay, minute_of(now), len(granted), accepted))
+        if len(granted) < len(share.wanted):
+            done.refused |= outbox.stand(connection, [one for one in share.wanted if one not in granted])
         done.granted |= granted
-        if len(granted) < len(wanted):
-            rest = [item for item in wanted if item not in granted]
-            done.refused |= outbox.refuse(connection, group.epoch, rest, group.now)
-    usage.add(connection, _used(group, done))
-    if group.changed:
-        paces.save(connection, group.changed)
+    usage.add(connection, used)
+    if changed:
+        paces.save(connection, changed)
     return done
-
-
-def _used(group: _Group, done: Outcome) -> list[Used]:
-    accepted = Counter(relay for relay, one in group.results if one.verdict.state is DeliveryState.ACCEPTED)
-    minute = minute_of(group.now)
-    found = []
-    for relay in {*group.wanted, *accepted}:
-        permits = sum(item in done.granted for item in group.wanted.get(relay, ()))
-        if permits or accepted[relay]:
-            found.append(Used(relay, minute, permits, accepted[relay]))
-    return found
 
 
 class Permits:
@@ -104,7 +92,7 @@ class Permits:
         database: Database,
         epoch: int,
         clock: Callable[[], datetime],
-        changed: Callable[[], Mapping[paces.Key, Mapping[str, Any] | None]],
+        changed: Callable[[], paces.Changed],
     ) -> None:
         """`changed`: what is to be written down of paces, asked once for each commit."""
         self._database = database
@@ -132,22 +120,22 @@ class Permits:
     async def _commit_all(self) -> None:
         while self._wishes:
             wishes, self._wishes = self._wishes, []
-            group = self._group(wishes)
+            shares: dict[str, _Share] = {}
+            for wish in wishes:
+                share = shares.get(wish.relay) or shares.setdefault(wish.relay, _Share())
+                if wish.result is not None:
+                    share.results.append(wish.result)
+                if wish.wanted is not None:
+                    share.wanted.append(wish.wanted)
+            now = self._clock()
             try:
-                done, stamp = await self._database.write_stamped(commit, group)
+                done, stamp = await self._database.write_stamped(commit, self._epoch, shares, self._changed(), now)
             except Exception as error:  # noqa: BLE001  # no permit was committed: every connection must know
-                self._database.results.keep(self._epoch, [result for _, result in group.results], group.now)
+                for share in shares.values():
+                    self._database.results.keep(self._epoch, share.results, now)
                 _refuse_all(wishes, error)
             else:
                 _answer_all(wishes, done, Permit(stamp))
-
-    def _group(self, wishes: Sequence[_Wish]) -> _Group:
-        results = [(wish.relay, wish.result) for wish in wishes if wish.result is not None]
-        wanted: dict[str, list[int]] = {}
-        for wish in wishes:
-            if wish.wanted is not None:
-                wanted.setdefault(wish.relay, []).append(wish.wanted)
-        return _Group(self._epoch, results, wanted, self._changed(), self._clock())
 
 
 def _answer_all(wishes: Sequence[_Wish], done: Outcome, permit: Permit) -> None:

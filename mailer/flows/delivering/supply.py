@@ -100,11 +100,18 @@ class Supply:
             self._ready.clear()
             await self._database.write(outbox.give_back, self._epoch, ids)
 
-    async def next_due(self) -> datetime | None:
-        """When something that waits is looked at again; None where nothing waits, or the limit is reached."""
+    async def next_due(self, *, free: datetime | None = None) -> datetime | None:
+        """When something that waits is looked at again; None where nothing waits, or the limit is reached.
+
+        `free`: before that no relay takes anything, but then what is pending, too.
+        """
         if self._left is not None and self._left <= 0:
             return None
-        return await self._database.read(lambda connection: stats.looked_at(connection, self._sources(connection)))
+        found = await self._database.read(lambda connection: stats.looked_at(connection, self._sources(connection)))
+        if free is None:
+            return found
+        pending = await self._database.read(lambda connection: outbox.pending(connection, self._sources(connection)))
+        return free if pending else None if found is None else max(found, free)
 
     def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[list[Claimed], list[Lapsed]]:
         sources = self._sources(connection)

@@ -118,9 +118,11 @@ class Traffic:
         while (item := supply()) is not None:
             key = line.name, self.provider(item)
             pace = self._paces.get(key)
-            waits = may_go(
-                line.pace, under_way=line.under_way, last_at=line.last_at, reader=item.subscriber, now=now
-            ) if line.pace.breaker.open_until else None
+            waits = (
+                may_go(line.pace, under_way=line.under_way, last_at=line.last_at, reader=item.subscriber, now=now)
+                if line.pace.breaker.open_until
+                else None
+            )
             if not isinstance(waits, Wait) and pace is not None and key not in self._cruising:
                 waits = may_go(
                     pace, under_way=self._under_way[key], last_at=self._last.get(key), reader=item.subscriber, now=now
@@ -167,8 +169,10 @@ class Traffic:
         now = self._clock()
         self._note(line, Event.LOST, 0, now, now, "")
 
-    def to_save(self) -> dict[paces.Key, dict[str, Any] | None]:
+    def to_save(self) -> paces.Changed:
         """What changed since it was last asked, as the store keeps it."""
+        if not self.changed:
+            return {}
         changed, self.changed = self.changed, {}
         return {key: None if is_plain(pace) else to_json(pace) for key, pace in changed.items()}
 
@@ -209,9 +213,7 @@ class Traffic:
         key = line.name, ""
         if event is Event.ACCEPTED and key in self._cruising:
             return
-        found = after(
-            line.pace, event, reader=reader, under_way=line.under_way, begun=begun, now=now, why=said
-        )
+        found = after(line.pace, event, reader=reader, under_way=line.under_way, begun=begun, now=now, why=said)
         self._learn(key, line.pace, found, event)
         line.pace = found
 
@@ -221,9 +223,7 @@ class Traffic:
         if event is Event.ACCEPTED and key in self._cruising:
             return
         known = self._paces.get(key) or Pace.provider(self.lines[key[0]].way.connections)
-        found = after(
-            known, event, reader=reader, under_way=self._under_way[key], begun=begun, now=now, why=said
-        )
+        found = after(known, event, reader=reader, under_way=self._under_way[key], begun=begun, now=now, why=said)
         self._learn(key, known, found, event)
         self._paces[key] = found
         if not found.gap:
