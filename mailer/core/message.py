@@ -50,8 +50,8 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
 class Mail:
     """What goes over the wire. `data`: the whole message, CRLF line ends, not dot-stuffed, without the final dot.
 
-    `ready`: whoever made it knows that its line ends are CRLF alone and that no line begins with a dot. `envelope_id`:
-    what a notification of its fate shall name (RFC 3461 §4.4); '' where none is asked for.
+    `ready`: whoever made it knows that it is ASCII, its line ends CRLF alone, and no line begins with a dot.
+    `envelope_id`: what a notification of its fate shall name (RFC 3461 §4.4); '' where none is asked for.
     """
 
     sender: str
@@ -96,7 +96,7 @@ class Compiled:
 
     @property
     def ready(self) -> bool:
-        """Whether a copy can go over the wire as it is: CRLF alone, no NUL, and no line that begins with a dot.
+        """Whether a copy can go over the wire as it is: ASCII, CRLF alone, no NUL, and no line that begins with a dot.
 
         So it is with all that `compile_mail` makes, whose slots hold nothing that could break it; a stored mail is
         looked at once.
@@ -104,7 +104,8 @@ class Compiled:
         sample = b"x".join(self.segments)
         ends = sample.count(b"\r\n")
         return (
-            b"\0" not in sample
+            sample.isascii()
+            and b"\0" not in sample
             and b"\r\n." not in sample
             and not sample.startswith(b".")
             and sample.endswith(b"\r\n")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
 from mailer.core.delivery import Claimed
@@ -15,6 +15,9 @@ from mailer.core.tokens import Purpose, key_by_id, sealer
 from mailer.core.words import date_in_words
 
 _LONGEST_NAME, _LONGEST_TOPIC = 80, 40  # characters of a reader's name and a topic's, as a theme sees them
+
+
+_DAYS = 4096  # moments whose day is kept in words: lists come in at one
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Stationery:
         self._zone = zone
         self._today = today
         self._links: dict[str, _Links] = {}
+        self._days: dict[tuple[datetime | None, str], bytes] = {}
 
     def write(self, item: Claimed, compiled: Compiled, *, ready: bool = False) -> Mail:
         """The mail of a delivery. Raises InputError where the address can't stand in a header.
@@ -51,16 +55,17 @@ class Stationery:
         `ready`: what `compiled.ready` says, asked once for many.
         """
         links = self._links.get(item.key_id) or self._under(item.key_id)
+        to = to_value(item.address)
         data = compiled.build(
             {
-                "to": to_value(item.address),
+                "to": to,
                 "message_id": message_id(item.id, item.nonce, self._domain).encode(),
                 "leave": links.leave(item.subscriber, item.generation),
                 "manage": links.manage(item.subscriber, item.generation),
-                "since": _since(self._asked(item), compiled.language),
+                "since": self._since(item.joined_at, compiled.language),
             }
         )
-        return Mail(self._sender, item.address, data, ready)
+        return Mail(self._sender, item.address, data, ready and to.isascii())
 
     def reader(self, item: Claimed, known: Subscriber | None, live: Live) -> Reader:
         """Who a delivery's copy of a live mail is for. A test copy is for a sample reader."""
@@ -75,7 +80,18 @@ class Stationery:
 
     def _asked(self, item: Claimed) -> date:
         """The site's local day on which a reader asked."""
-        return item.joined_at.astimezone(self._zone).date() if item.joined_at else self._today
+        return self._day(item.joined_at)
+
+    def _day(self, moment: datetime | None) -> date:
+        return moment.astimezone(self._zone).date() if moment else self._today
+
+    def _since(self, moment: datetime | None, language: str) -> bytes:
+        known = self._days.get((moment, language))
+        if known is None:
+            if len(self._days) >= _DAYS:
+                self._days.clear()
+            known = self._days[moment, language] = _since(self._day(moment), language)
+        return known
 
     def _under(self, key_id: str) -> _Links:
         key = key_by_id(key_id, self._keys)

@@ -8,7 +8,7 @@ itsdangerous' salt, so that a link for one purpose opens nothing else. The addre
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +47,10 @@ class Wish:
     issued: int
 
 
+_BLOCK = 64  # octets: SHA-256's (RFC 2104 §2); a derived key is shorter
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 @lru_cache(maxsize=64)
 def _signer(key: str, purpose: Purpose) -> Signer:
     # itsdangerous' default digest is SHA-1.
@@ -73,11 +77,17 @@ def sealer(purpose: Purpose, key: str) -> Callable[[int, int], bytes]:
 
     itsdangerous derives its key anew at each call (71 µs); a test holds the two equal.
     """
-    derived = _signer(key, purpose).derive_key()
+    # RFC 2104 §4: the two blocks of the key are hashed once. hmac.digest does it at each call, and takes twice as long.
+    block = _signer(key, purpose).derive_key().ljust(_BLOCK, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def quick(subscriber: int, generation: int) -> bytes:
         value = b"%d.%d" % (subscriber, generation)
-        return value + b"." + urlsafe_b64encode(hmac.digest(derived, value, "sha256")).rstrip(b"=")
+        first, second = inner.copy(), outer.copy()
+        first.update(value)
+        second.update(first.digest())
+        return value + b"." + b2a_base64(second.digest(), newline=False).translate(_URL_SAFE, b"=")
 
     return quick
 

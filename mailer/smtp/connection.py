@@ -121,6 +121,8 @@ class Connection:
         if not self._wire.write(b"".join([line for _, line in lines]), replies=len(lines)):
             return Answer(lines[0][0], None, self._wire.trouble), False
         replies = await self._wire.replies(len(lines), self._command_timeout)
+        if [reply.code // 100 for reply in replies] == [_OK, _OK, _GO_AHEAD]:
+            return None, True
         refusal: Answer | None = None
         for (stage, _), reply in zip(lines, replies, strict=False):
             refused = _refusal(stage, reply)

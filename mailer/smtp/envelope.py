@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailer.core.delivery import Answer, Reply, Stage
 from mailer.core.message import Mail
@@ -10,6 +11,7 @@ from mailer.core.message import Mail
 # RFC 5321 §4.5.3.1.3: a path holds 256 octets with its brackets.
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f-\x9f<>\ud800-\udfff]+@[^\s\x00-\x20\x7f-\x9f<>@\ud800-\udfff]+")
 _MAX_ADDRESS = 254
+_PLAIN = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,189}")  # nearly all of them, quickly
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,10 @@ def refused_here(mail: Mail, offered: Extensions) -> Answer | None:
 
     The texts are ours and the codes those a relay would give (RFC 3463 §3.2 and §3.8, RFC 6531 §3.5).
     """
-    if not _writable(mail.recipient):
+    plain = _PLAIN.fullmatch(mail.recipient) is not None
+    if plain and _is_plain(mail.sender):
+        return None
+    if not plain and not _writable(mail.recipient):
         return Answer(Stage.RCPT, Reply(553, "5.1.3", "not sent: the address can't be written into an SMTP command"))
     if mail.sender and not _writable(mail.sender):
         return Answer(Stage.MAIL, Reply(553, "5.1.7", "not sent: the sender can't be written into an SMTP command"))
@@ -44,7 +49,7 @@ def mail_from(mail: Mail, size: int, offered: Extensions) -> bytes:
     line = f"MAIL FROM:<{mail.sender}>"
     if offered.size:
         line += f" SIZE={size}"
-    if offered.eight_bit and not mail.data.isascii():
+    if offered.eight_bit and not mail.ready and not mail.data.isascii():
         line += " BODY=8BITMIME"  # RFC 6152
     if not (mail.sender.isascii() and mail.recipient.isascii()):
         line += " SMTPUTF8"
@@ -61,6 +66,11 @@ def rcpt_to(mail: Mail, offered: Extensions) -> bytes:
         if mail.recipient.isascii():
             line += f" ORCPT=rfc822;{_xtext(mail.recipient)}"  # RFC 3461 §4.2
     return line.encode() + b"\r\n"
+
+
+@lru_cache(maxsize=16)
+def _is_plain(sender: str) -> bool:
+    return not sender or _PLAIN.fullmatch(sender) is not None
 
 
 def _xtext(text: str) -> str:

@@ -22,9 +22,9 @@ from sqlalchemy import (
 )
 
 from mailer.core.delivery import NOT_ON_THE_WIRE, Answer, Claimed, DeliveryState, Verdict
-from mailer.store.instant import to_number
+from mailer.store.instant import to_moment, to_number
 from mailer.store.prepared import Prepared, those_of
-from mailer.store.tables import attempts, deliveries, editions, notices, subscribers, suppressions
+from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,34 +123,48 @@ def claim(
     for edition in running(connection):
         if sources is not None and edition not in sources:
             continue
-        while len(taken) < limit:
-            found = _pending(connection, edition, limit - len(taken))
-            if not found:
-                break
-            mine = (deliveries.c.id.in_(found), text("deliveries.state = 'pending'"))
-            late = update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(expired(now))
-            too_old.extend(connection.execute(late.returning(deliveries.c.id)).scalars())
-            rows = connection.execute(
-                update(deliveries).where(*mine).values(state="claimed", epoch=epoch).returning(deliveries.c.id)
-            )
-            taken.extend(rows.scalars())
+        if len(taken) >= limit:
+            break
+        mine = {"edition": edition, "limit": limit - len(taken), "now": to_number(now)}
+        which = _MAIL if edition is None else _DIGESTS
+        late = connection.execute(_LATE[which], mine).scalars().all()
+        while late:
+            too_old.extend(late)
+            late = connection.execute(_LATE[which], mine).scalars().all()
+        taken.extend(connection.execute(_CLAIM[which], mine | {"epoch": epoch}).scalars())
     return _claimed(connection, taken, epoch) if taken else [], lapsed(connection, too_old, DeliveryState.EXPIRED)
+
+
+# The state stands in the text, or the small index of what is pending would not be used.
+_MAIL = "state = 'pending' AND edition_id IS NULL"
+_DIGESTS = "state = 'pending' AND edition_id = :edition"
+_NEXT = "SELECT id FROM deliveries WHERE {} ORDER BY variant_id, id LIMIT :limit"
+_CLAIM = {
+    which: text(
+        f"UPDATE deliveries SET state = 'claimed', epoch = :epoch WHERE id IN ({_NEXT.format(which)}) RETURNING id"  # noqa: S608
+    )
+    for which in (_MAIL, _DIGESTS)
+}
+# Looked at before each claim, among those that it would take.
+_LATE = {
+    which: text(
+        "UPDATE deliveries SET state = 'expired', reason = 'too_old', settled_at = :now "  # noqa: S608
+        f"WHERE id IN (SELECT id FROM deliveries WHERE id IN ({_NEXT.format(which)}) AND expires_at <= :now) "
+        "RETURNING id"
+    )
+    for which in (_MAIL, _DIGESTS)
+}
 
 
 def pending(connection: Connection, sources: Sequence[int | None] | None) -> bool:
     """Whether something can be claimed. `sources` as in `claim`."""
     wanted = [one for one in running(connection) if sources is None or one in sources]
-    return any(_pending(connection, edition, 1) for edition in wanted)
-
-
-def _pending(connection: Connection, edition: int | None, limit: int) -> list[int]:
-    # The state stands in the text, or the small index of what is pending would not be used.
-    where = "edition_id IS NULL" if edition is None else "edition_id = :edition"
-    rows = connection.execute(
-        text(f"SELECT id FROM deliveries WHERE state = 'pending' AND {where} ORDER BY variant_id, id LIMIT :limit"),  # noqa: S608
-        {"edition": edition, "limit": limit},
+    return any(
+        connection.execute(
+            text(_NEXT.format(_MAIL if edition is None else _DIGESTS)), {"edition": edition, "limit": 1}
+        ).first()
+        for edition in wanted
     )
-    return list(rows.scalars())
 
 
 def running(connection: Connection, like: int | None = None) -> list[int | None]:
@@ -165,31 +179,36 @@ def running(connection: Connection, like: int | None = None) -> list[int | None]
     return [None, *connection.execute(asked).scalars()]
 
 
+_CLAIMED = text(
+    "SELECT d.id, d.edition_id, d.variant_id, coalesce(d.subscriber_id, 0), d.generation, "
+    "coalesce(d.address, s.email), s.joined_at, d.attempts, d.waits, d.expires_at, coalesce(e.nonce, n.nonce, d.dedupe_key), "
+    "coalesce(e.key_id, n.key_id, '') FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
+    "LEFT JOIN editions e ON e.id = d.edition_id "
+    "LEFT JOIN notices n ON d.edition_id IS NULL AND n.delivery_id = d.id "
+    "WHERE d.id IN (SELECT value FROM json_each(:ids)) AND d.epoch = :epoch AND +d.state = 'claimed' "
+    "ORDER BY coalesce(d.edition_id, 0), d.variant_id, d.id"
+)
+
+
 def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Claimed]:
-    rows = connection.execute(
-        select(
-            deliveries.c.id,
-            deliveries.c.edition_id,
-            deliveries.c.variant_id,
-            func.coalesce(deliveries.c.subscriber_id, 0),
-            deliveries.c.generation,
-            func.coalesce(deliveries.c.address, subscribers.c.email),
-            subscribers.c.joined_at,
-            deliveries.c.attempts,
-            deliveries.c.waits,
-            deliveries.c.expires_at,
-            func.coalesce(editions.c.nonce, notices.c.nonce, deliveries.c.dedupe_key),
-            func.coalesce(editions.c.key_id, notices.c.key_id, ""),
+    rows = connection.execute(_CLAIMED, {"ids": json.dumps(ids), "epoch": epoch})
+    return [
+        Claimed(
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            row[5],
+            None if row[6] is None else to_moment(row[6]),
+            row[7],
+            row[8],
+            to_moment(row[9]),
+            row[10],
+            row[11],
         )
-        .select_from(
-            deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-            .outerjoin(editions, editions.c.id == deliveries.c.edition_id)
-            .outerjoin(notices, and_(deliveries.c.edition_id.is_(None), notices.c.delivery_id == deliveries.c.id))
-        )
-        .where(deliveries.c.id.in_(ids), deliveries.c.epoch == epoch, deliveries.c.state == "claimed")
-        .order_by(func.coalesce(deliveries.c.edition_id, 0), deliveries.c.variant_id, deliveries.c.id)
-    )
-    return [Claimed(*row) for row in rows]  # type: ignore[call-arg]  # twelve columns, twelve fields
+        for row in rows
+    ]
 
 
 # With a plus, so that SQLite goes by the ids it was given and not by the index of all that is held.

@@ -35,6 +35,9 @@ from mailer.templating import Press
 KEPT = 16
 """Compiled variants held in memory. Claims come in order of variants, so few are needed."""
 
+LOW = 120
+"""Fewer deliveries at hand than this, and the next batch is claimed meanwhile."""
+
 _MISSED = frozenset({DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT})
 
 
@@ -72,6 +75,7 @@ class Crew:
     _idle: Counter[str] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _refusals: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _ahead: asyncio.Task[None] | None = None
     _error: BaseException | None = None
 
     async def work(self) -> None:
@@ -106,6 +110,8 @@ class Crew:
     def staff(self, line: Line) -> None:
         """As many connections as it bears, or as are wanted."""
         most = line.pace.limit or line.way.connections
+        if line.staff >= most:
+            return
         if line.pace.gap or line.pace.breaker.open_until:
             most = 1
         wanted = min(most, line.staff + self.supply.at_hand)
@@ -135,9 +141,26 @@ class Crew:
         if wait := line.token():
             return Pause(wait)
         item = self.traffic.take(line, self.supply.take)
-        if item is not None and self._waiting:
+        if self._waiting and item is not None:
             self.tell_news()  # it may be another line's turn
+        if self.supply.at_hand < LOW and self._ahead is None and not self.supply.ended:
+            self._ahead = asyncio.create_task(self._fetch_ahead())
+            self._tasks.add(self._ahead)
         return item
+
+    async def _fetch_ahead(self) -> None:
+        """The next batch, while this one is sent."""
+        try:
+            async with self._fetching:
+                if self.may_go_on and self.supply.at_hand < LOW:
+                    await self.fetch()
+        except (MailerError, Exception) as error:  # noqa: BLE001  # as in a connection
+            self._error = self._error or error
+        finally:
+            if self._ahead is not None:
+                self._tasks.discard(self._ahead)
+            self._ahead = None
+            self.tell_news()
 
     async def next(self, line: Line) -> Claimed | None:
         """The next delivery for this line, after waiting where it must; None where its connection is to end."""
@@ -267,7 +290,7 @@ class Crew:
 
     def judged(self, line: Line, item: Claimed, verdict: Verdict, answer: Answer, begun: datetime) -> Result:
         """The verdict with its dates, noted in the report and learned from."""
-        waited = self.traffic.heard(line, item, verdict, begun, str(answer))
+        waited = self.traffic.heard(line, item, verdict, begun, answer)
         if waited:
             self.supply.put_all_back(waited)
         if verdict.state is DeliveryState.ACCEPTED:

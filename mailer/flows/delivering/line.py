@@ -58,6 +58,7 @@ class Line:
     While the relay has not answered well, one connection at a time knocks. One that can't be opened beside others
     that work is given up without blame: relays limit how many they take.
 
+    `cruises`: its pace is at full speed, and one more message that is taken says nothing new.
     `staff`: connections that are worked on, open or about to be. `under_way`: messages that it has, or a permit is
     asked for. `rests_until`, `why`: what it waits for, where it is not down and takes nothing for a while.
     """
@@ -68,6 +69,7 @@ class Line:
         self.down = ""
         self.down_since: datetime | None = None
         self.pace = Pace.relay(way.connections)
+        self.cruises = False
         self.staff = 0
         self.under_way = 0
         self.last_at: datetime | None = None
@@ -92,6 +94,11 @@ class Line:
     @property
     def open_ones(self) -> int:
         return self._working
+
+    @property
+    def counts(self) -> bool:
+        """Whether a quota is set."""
+        return self._room is not None
 
     def used(self, minutes: dict[int, int], now: datetime) -> None:
         """What it was given in the last day, by the minute."""

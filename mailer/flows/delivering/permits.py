@@ -19,6 +19,10 @@ STALE = 1.0
 """Seconds after which an unused permit is given back (delivery.md, 'permit unused for 1 s')."""
 
 
+TURNS = 4
+"""Turns of the loop that a commit waits for more at most. Where nothing comes it waits for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Leave to send one delivery, on disk since `granted_at`: stamped by the writer thread, not when we heard of it."""
@@ -119,6 +123,7 @@ class Permits:
 
     async def _commit_all(self) -> None:
         while self._wishes:
+            await self._gather()
             wishes, self._wishes = self._wishes, []
             shares: dict[str, _Share] = {}
             for wish in wishes:
@@ -136,6 +141,14 @@ class Permits:
                 _refuse_all(wishes, error)
             else:
                 _answer_all(wishes, done, Permit(stamp))
+
+    async def _gather(self) -> None:
+        """Let in what is on its way already: each turn of the loop hears every connection that has something to say."""
+        for _ in range(TURNS):
+            known = len(self._wishes)
+            await asyncio.sleep(0)
+            if len(self._wishes) == known:
+                return
 
 
 def _answer_all(wishes: Sequence[_Wish], done: Outcome, permit: Permit) -> None:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 
 from sqlalchemy import Connection
 
@@ -12,8 +13,10 @@ from mailer.store import outbox, recovery, stats
 from mailer.store.database import Database
 from mailer.store.outbox import Lapsed
 
-BATCH = 200
+BATCH = 400
 """Deliveries claimed at once."""
+RIPE = 1.0
+"""Seconds for which what has become due since need not be looked for, as long as there is other work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Supply:
         self._hold = hold
         self._clock = clock
         self._ready: deque[Claimed] = deque()
+        self._ripe_until = 0.0
+        self._ended = False
 
     def take(self) -> Claimed | None:
         """The next delivery at hand."""
@@ -87,8 +92,14 @@ class Supply:
             return [], []
         return await self._database.write(self._claim, limit, self._clock())
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last look found nothing, so that none is worth while before something happens."""
+        return self._ended
+
     def stock(self, batch: Sequence[Claimed]) -> None:
         """Offer a fetched batch."""
+        self._ended = not batch
         self._ready.extend(batch)
         if self._left is not None:
             self._left -= len(batch)
@@ -115,6 +126,13 @@ class Supply:
 
     def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[list[Claimed], list[Lapsed]]:
         sources = self._sources(connection)
-        ripened = recovery.ripen(connection, now, hold=self._hold, sources=sources)
-        claimed, too_old = outbox.claim(connection, self._epoch, limit, now, sources)
-        return claimed, ripened + too_old
+        claimed: list[Claimed] = []
+        lapsed: list[Lapsed] = []
+        if monotonic() < self._ripe_until:
+            claimed, lapsed = outbox.claim(connection, self._epoch, limit, now, sources)
+        if not claimed:
+            self._ripe_until = monotonic() + RIPE
+            lapsed += recovery.ripen(connection, now, hold=self._hold, sources=sources)
+            claimed, too_old = outbox.claim(connection, self._epoch, limit, now, sources)
+            lapsed += too_old
+        return claimed, lapsed

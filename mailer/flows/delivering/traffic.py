@@ -2,13 +2,14 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from mailer.core.delivery import Claimed, Verdict
+from mailer.core.breaker import WINDOW, Breaker
+from mailer.core.delivery import Answer, Claimed, Verdict
 from mailer.core.pacing import Event, Pace, Wait, after, felt, from_json, is_plain, may_go, to_json
 from mailer.core.quota import minute_of
 from mailer.core.sharing import Turns, in_service, took, whose_turn
@@ -21,6 +22,7 @@ SHORT = timedelta(seconds=2)
 SPREAD = timedelta(minutes=10)
 """Over so long those are spread who wait for one provider's turns."""
 _SECOND = timedelta(seconds=1)
+_WELL = frozenset({Event.ACCEPTED, Event.ANSWERED})
 
 
 class Groups(Protocol):
@@ -70,6 +72,7 @@ class Traffic:
         self._parked: dict[str, deque[Claimed]] = {}
         self._slots: Counter[paces.Key] = Counter()
         self._cruising: set[paces.Key] = set()
+        self._well: dict[paces.Key, deque[int]] = {}
 
     async def remember(self, database: Database) -> None:
         """Take up what earlier runs learnt."""
@@ -96,11 +99,13 @@ class Traffic:
 
     def held(self, line: Line) -> Pause | None:
         """Why this line may take nothing now; None: it may. A long wait is noted in the line."""
+        pace = line.pace
+        if self._open_road(line):
+            return None
         now = self._clock()
         if line.rests_until is not None and line.rests_until > now:
             return Pause(None)
         line.rests_until, line.why = None, ""
-        pace = line.pace
         waits = may_go(pace, under_way=line.under_way, last_at=line.last_at, reader=0, now=now)
         if isinstance(waits, Wait):
             return self._rest(line, waits.until, waits.why, now)
@@ -111,6 +116,10 @@ class Traffic:
         if len(self.lines) > 1 and not self._its_turn(line, now):
             return Pause(0.5)
         return None
+
+    def _open_road(self, line: Line) -> bool:
+        """One relay alone, at full speed and without quotas: so most messages pass."""
+        return line.cruises and not line.counts and len(self.lines) == 1 and line.under_way < (line.pace.limit or 1)
 
     def take(self, line: Line, supply: Callable[[], Claimed | None]) -> Claimed | None:
         """The next delivery that may go by this line now. Others are parked, or postponed."""
@@ -146,15 +155,17 @@ class Traffic:
         self._parked.clear()
         return found
 
-    def heard(self, line: Line, item: Claimed, verdict: Verdict, begun: datetime, said: str) -> list[Claimed]:
+    def heard(self, line: Line, item: Claimed, verdict: Verdict, begun: datetime, answer: Answer) -> list[Claimed]:
         """Learn from an answer. Returns those who waited for their provider, to be looked at again."""
-        relay_event, provider_event = felt(verdict)
         key = line.name, self.provider(item)
-        now = self._clock()
-        if relay_event is not None:
-            self._note(line, relay_event, item.subscriber, begun, now, said)
-        if provider_event is not None:
-            self._note_provider(key, provider_event, item.subscriber, begun, now, said)
+        relay_event, provider_event = felt(verdict)
+        if relay_event is not None and not (relay_event is Event.ACCEPTED and line.cruises):
+            self._note(line, relay_event, item.subscriber, begun, answer)
+        if provider_event in _WELL and key not in self._paces:
+            # So most messages pass: who was well is kept in case others are not.
+            self._well.setdefault(key, deque(maxlen=WINDOW)).append(item.subscriber)
+        elif provider_event is not None and not (provider_event is Event.ACCEPTED and key in self._cruising):
+            self._note_provider(key, provider_event, item.subscriber, begun, answer)
         self.ended(line, key[1])
         waiting = self._parked.pop(key[1], None)
         return list(waiting) if waiting else []
@@ -166,8 +177,7 @@ class Traffic:
 
     def lost(self, line: Line) -> None:
         """A connection could not be opened."""
-        now = self._clock()
-        self._note(line, Event.LOST, 0, now, now, "")
+        self._note(line, Event.LOST, 0, self._clock(), None)
 
     def to_save(self) -> paces.Changed:
         """What changed since it was last asked, as the store keeps it."""
@@ -179,7 +189,8 @@ class Traffic:
     def _begin(self, line: Line, key: paces.Key, now: datetime) -> None:
         line.under_way += 1
         line.last_at = self._last[key] = now
-        line.count(minute_of(now))
+        if line.counts:
+            line.count(minute_of(now))
         self._under_way[key] += 1
         if len(self.lines) > 1:
             self._turns = took(self._turns, line.name, max(1, line.way.share.weight))
@@ -209,33 +220,33 @@ class Traffic:
             until += min((self._slots[key] - 1) * pace.gap, SPREAD)
         self.postponed.append(Postponed(item, until, waits.why))
 
-    def _note(self, line: Line, event: Event, reader: int, begun: datetime, now: datetime, said: str) -> None:
-        key = line.name, ""
-        if event is Event.ACCEPTED and key in self._cruising:
-            return
-        found = after(line.pace, event, reader=reader, under_way=line.under_way, begun=begun, now=now, why=said)
-        self._learn(key, line.pace, found, event)
-        line.pace = found
+    def _note(self, line: Line, event: Event, reader: int, begun: datetime, answer: Answer | None) -> None:
+        said = "" if answer is None or event is Event.ACCEPTED else str(answer)
+        known, now = line.pace, self._clock()
+        line.pace = after(known, event, reader=reader, under_way=line.under_way, begun=begun, now=now, why=said)
+        line.cruises = line.pace is known and event is Event.ACCEPTED and is_plain(known)
+        if not (is_plain(line.pace) and is_plain(known)):
+            self.changed[line.name, ""] = line.pace
 
-    def _note_provider(
-        self, key: paces.Key, event: Event, reader: int, begun: datetime, now: datetime, said: str
-    ) -> None:
-        if event is Event.ACCEPTED and key in self._cruising:
-            return
-        known = self._paces.get(key) or Pace.provider(self.lines[key[0]].way.connections)
-        found = after(known, event, reader=reader, under_way=self._under_way[key], begun=begun, now=now, why=said)
-        self._learn(key, known, found, event)
+    def _note_provider(self, key: paces.Key, event: Event, reader: int, begun: datetime, answer: Answer) -> None:
+        known = self._paces.get(key) or self._met(key)
+        said, under_way = "" if event is Event.ACCEPTED else str(answer), self._under_way[key]
+        found = after(known, event, reader=reader, under_way=under_way, begun=begun, now=self._clock(), why=said)
         self._paces[key] = found
+        if found is known and event is Event.ACCEPTED and is_plain(found):
+            self._cruising.add(key)
+        else:
+            self._cruising.discard(key)
+        if not (is_plain(found) and is_plain(known)):
+            self.changed[key] = found
         if not found.gap:
             self._slots.pop(key, None)
 
-    def _learn(self, key: paces.Key, known: Pace, found: Pace, event: Event) -> None:
-        if found is known and event is Event.ACCEPTED and is_plain(found):
-            self._cruising.add(key)
-            return
-        self._cruising.discard(key)
-        if not (is_plain(found) and is_plain(known)):
-            self.changed[key] = found
+    def _met(self, key: paces.Key) -> Pace:
+        """The pace of a provider with whom all was well so far."""
+        readers = dict.fromkeys(reversed(self._well.pop(key, ())))  # each once, the newest answer
+        answers = tuple(reader for reader in reversed(readers) if reader)
+        return replace(Pace.provider(self.lines[key[0]].way.connections), breaker=Breaker(answers))
 
 
 def _domain(address: str) -> str:
