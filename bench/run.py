@@ -18,6 +18,7 @@ BENCHES = (
     "per_reader",
     "start_command",
     "pages",
+    "dkim",
 )
 
 

@@ -16,6 +16,7 @@ from mailer.cli import (
     articles,
     config,
     demo,
+    dkim,
     editions,
     feeds,
     keys,
@@ -51,6 +52,7 @@ reader_records.register(subscribers.app)
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(editions.app, name="editions")
 app.add_typer(keys.app, name="keys")
+app.add_typer(dkim.app, name="dkim")
 app.add_typer(messages.app, name="messages")
 app.add_typer(templates.app, name="templates")
 send.register(app)

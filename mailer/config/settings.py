@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mailer.config.secret_files import read_keys, read_password
+from mailer.config.secret_files import read_keys, read_password, read_secret
 from mailer.config.sections import (
     BounceOptions,
     CadenceTable,
@@ -22,9 +22,12 @@ from mailer.config.values import CadenceName, Name, TopicId, is_loopback
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryOptions
 from mailer.core.digest import Site
+from mailer.core.dkim import SigningKey
 from mailer.core.topics import mistaken_for_another
 from mailer.errors import ConfigError
 from mailer.feeds import FeedOptions
+from mailer.signing.keys import ed25519_key, rsa_key
+from mailer.signing.options import DkimOptions
 from mailer.smtp import RelayOptions
 from mailer.templating import ThemeOptions
 
@@ -45,6 +48,9 @@ class Settings(BaseSettings):
     site: SiteOptions = Field(description="The publication that the mails speak for.")
     store: StoreOptions = Field(default=StoreOptions(), description="Where everything is kept.")
     smtp: RelayOptions = Field(default=RelayOptions(), description="The relay that takes the mails.")
+    dkim: DkimOptions = Field(
+        default=DkimOptions(), description="Signatures by which your domain vouches for the mails (DKIM)."
+    )
     delivery: DeliveryOptions = Field(default=DeliveryOptions(), description="How hard a delivery is tried.")
     cadence: Mapping[CadenceName, CadenceTable] = Field(
         default={},
@@ -114,6 +120,18 @@ class Settings(BaseSettings):
             raise ValueError('security = "none" would send the password in clear; use "starttls" or "tls"')
         return relay
 
+    @field_validator("dkim")
+    @classmethod
+    def _dkim_can_sign(cls, dkim: DkimOptions, known: ValidationInfo) -> DkimOptions:
+        site = known.data.get("site")
+        if dkim.domain and site and not dkim.covers(site.from_address):
+            raise ValueError(
+                f"domain: '{dkim.domain}' can't vouch for mail from {site.from_address}; "
+                "it must be the domain of [site] from_address, or one above it"
+            )
+        _dkim_keys(dkim)
+        return dkim
+
     def site_value(self) -> Site:
         """The publication as templates and header fields want it."""
         site, theme = self.site, self.theme
@@ -160,6 +178,35 @@ class Settings(BaseSettings):
             return read_password(self.smtp.password_file)
         except ValueError as wrong:
             raise ConfigError([f"[smtp] password_file {wrong}"]) from None
+
+    def dkim_keys(self) -> tuple[SigningKey, ...]:
+        """What signs the mails; empty where they are not signed here."""
+        try:
+            return _dkim_keys(self.dkim)
+        except ValueError as wrong:
+            raise ConfigError([f"[dkim] {wrong}."]) from None
+
+
+def _dkim_keys(dkim: DkimOptions) -> tuple[SigningKey, ...]:
+    """The keys as their files have them. ValueError: a sentence that begins with the setting's name."""
+    if not dkim.domain:
+        return ()
+    keys = []
+    for setting, selector, file, key in (
+        ("key_file", dkim.selector, dkim.key_file, rsa_key),
+        ("ed25519_key_file", dkim.ed25519_selector, dkim.ed25519_key_file, ed25519_key),
+    ):
+        if file is None:
+            continue
+        try:
+            text = read_secret(file)
+        except ValueError as wrong:
+            raise ValueError(f"{setting} {wrong}") from None
+        try:
+            keys.append(key(dkim.domain, selector, text.encode()))
+        except ValueError as wrong:
+            raise ValueError(f"{setting} '{file}' {wrong}") from None
+    return tuple(keys)
 
 
 def why_not_send(settings: Settings) -> list[str]:
