@@ -47,7 +47,7 @@ def generate(
         record = {"name": name, "type": "TXT", "value": "".join(strings), "strings": strings}
         show_json({"file": str(file), "record": record, "settings": settings})
         return
-    say(f"The key is in {file}; back it up where nobody else reads it.", "")
+    say(f"The key is in {file}; nobody else may read it.", "")
     say("1. Put this record into the DNS. Some providers want the strings joined, without quotes.", "")
     say(f"{name}. IN TXT (", *(f'    "{string}"' for string in strings), ")", "")
     say("2. When the DNS has it everywhere (after an hour or so), write into the settings:", "")

@@ -136,7 +136,9 @@ class Signer:
             self._deaths += 1
             self._tell(f"could not be started: {error.strerror}")
         else:
-            if not process.gone:
+            if process.gone:
+                await process.close()
+            else:
                 self._processes.append(process)
         finally:
             self._starting -= 1
