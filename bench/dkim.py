@@ -27,8 +27,8 @@ from mailer.signing.keys import fresh_key
 from mailer.signing.signer import Signer
 
 MARK = "abcdefghijklmnop"
-ROUNDS = 7
-MANY = 3_000
+ROUNDS = 9
+MANY = 2_000
 TASKS = 40
 
 

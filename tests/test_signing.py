@@ -23,6 +23,9 @@ GOLDEN = ROOT / "tests" / "mail" / "golden"
 DIGEST = (GOLDEN / "digest.en.eml").read_bytes()
 
 
+in_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc, which only Linux has")
+
+
 def numbered(number: int) -> bytes:
     """A mail unlike the others, in header and body."""
     return DIGEST.replace(b"\r\nTo: ", b"\r\nTo: %d " % number) + b"%d\r\n" % number
@@ -113,6 +116,7 @@ async def test_the_loop_turns_while_others_sign():
         await work
 
 
+@in_proc
 async def test_a_process_that_is_killed_costs_no_mail_and_is_replaced():
     async with Signer(keys(), workers=2, busy=0) as signer:
         await ready(signer, 2)
@@ -187,6 +191,7 @@ async def test_who_is_cancelled_while_waiting_leaves_the_others_alone():
     assert ended[1::2] == [signed(numbered(number)) for number in range(1, 40, 2)]
 
 
+@in_proc
 async def test_closing_ends_the_processes_and_tells_whoever_waits():
     signer = Signer(keys(), workers=2, busy=0)
     await ready(signer, 2)
@@ -202,6 +207,7 @@ async def test_closing_ends_the_processes_and_tells_whoever_waits():
     await signer.close()
 
 
+@in_proc
 async def test_a_process_that_hangs_is_ended_by_force(monkeypatch):
     monkeypatch.setattr(processes, "_END", 0.1)
     async with Signer(keys(), workers=1, busy=0) as signer:
@@ -256,6 +262,7 @@ asyncio.run(go())
 """
 
 
+@in_proc
 def test_a_parent_that_is_killed_leaves_no_orphan():
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}
@@ -269,6 +276,7 @@ def test_a_parent_that_is_killed_leaves_no_orphan():
     assert all(gone(pid) for pid in workers)
 
 
+@in_proc
 async def test_the_key_is_neither_in_the_arguments_nor_in_the_environment():
     async with Signer(keys(), workers=1, busy=0) as signer:
         await ready(signer, 1)
