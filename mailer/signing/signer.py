@@ -19,8 +19,8 @@ from mailer.signing.process import Job, Process
 BUSY = 25
 """Mails in one second from which on processes pay: they take a tenth of a second to start, and 30 MB each."""
 BATCH = 8
-AHEAD = 2
-"""Batches that a process has at once, so that the next is there when it has done one."""
+AHEAD = 3
+"""Batches that a process has at once: 6 ms of work, so that it has some while the loop goes round 40 connections."""
 _PATIENCE = 2
 """Deaths without a signature in between, beyond one of each process, after which no more are started."""
 
