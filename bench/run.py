@@ -19,6 +19,7 @@ BENCHES = (
     "per_reader",
     "start_command",
     "pages",
+    "dkim",
     "delivery",
     "report",
 )

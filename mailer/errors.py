@@ -11,6 +11,7 @@
     │   └── SchemaError         1   it was made by an older or newer program, or only half made
     ├── Refused                 1   a rule forbids it: no postal address, a suppressed reader, a held edition
     │   └── SenderBusy          1   another process sends, and we don't wait for it
+    ├── SigningFailed           1   a mail can't be signed (DKIM)
     ├── ConfigError             2   the settings are wrong; `complaints` has every one of them
     └── RelayDown               3   the SMTP relay can't be reached or won't let us in
 
@@ -74,6 +75,10 @@ class Refused(MailerError):
 
 class SenderBusy(Refused):
     """Another process sends, and we don't wait for it."""
+
+
+class SigningFailed(MailerError):
+    """A mail can't be signed (DKIM). It was not sent, and may be signed another time."""
 
 
 class ConfigError(MailerError):

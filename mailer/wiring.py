@@ -10,6 +10,7 @@ from functools import cached_property
 
 from mailer.config import Settings, why_not_send
 from mailer.core.cadence import Cadence, slower_than, zone_named
+from mailer.core.dkim import SigningKey
 from mailer.core.personal import Stationery
 from mailer.core.sharing import Share
 from mailer.core.tokens import fingerprint
@@ -19,6 +20,7 @@ from mailer.flows.delivering import Report, Run, Way, drain, the_one_sender
 from mailer.flows.ingesting import Source
 from mailer.flows.noticing.posting import Supplies, post
 from mailer.flows.planning import Composer, Planned, plan
+from mailer.signing.signer import Signer
 from mailer.smtp import Relay
 from mailer.smtp.exchangers import Exchangers
 from mailer.store.database import Database
@@ -148,6 +150,17 @@ class Parts:
             for name, options in settings.relays().items()
             if options.may_take(settings.site.from_address)
         }
+
+    def signer(self) -> Signer | None:
+        """What signs the mails of one run, in one event loop; to be closed after it. None where [dkim] is off.
+
+        Raises ConfigError where a key can't be read.
+        """
+        return Signer(self._dkim_keys) if self._dkim_keys else None
+
+    @cached_property
+    def _dkim_keys(self) -> tuple[SigningKey, ...]:
+        return self.settings.dkim_keys()
 
     def source(self) -> Source:
         """How feeds are fetched."""

@@ -23,12 +23,12 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"wiring"}),
     frozenset({"config"}),
     frozenset({"flows"}),
-    frozenset({"smtp", "feeds", "mailbox", "store", "templating", "telemetry"}),
+    frozenset({"smtp", "feeds", "mailbox", "signing", "store", "templating", "telemetry"}),
     frozenset({"core"}),
     frozenset({"errors"}),
 )
 # What core may use: values and pure functions. zoneinfo, email_validator and babel read constant tables; feedparser,
-# nh3, markdown_it and yaml parse what they are handed; pydantic checks values.
+# nh3, markdown_it and yaml parse what they are handed; pydantic checks values; cryptography signs.
 CORE_MAY_USE = frozenset(
     {
         *(
@@ -47,7 +47,17 @@ CORE_MAY_USE = frozenset(
         *("heapq", "hmac", "html", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "reprlib"),
         *("statistics", "string", "struct", "textwrap", "tomllib", "typing", "types", "unicodedata", "urllib"),
         *("array", "xml", "zlib", "zoneinfo", "__future__"),
-        *("babel", "email_validator", "feedparser", "itsdangerous", "markdown_it", "nh3", "pydantic", "yaml"),
+        *(
+            "babel",
+            "cryptography",
+            "email_validator",
+            "feedparser",
+            "itsdangerous",
+            "markdown_it",
+            "nh3",
+            "pydantic",
+            "yaml",
+        ),
     }
 )
 # Pure modules with impure corners, and what reads the clock, chance or the world.

@@ -18,6 +18,7 @@ from mailer.cli import (
     controls,
     deliveries,
     demo,
+    dkim,
     editions,
     feeds,
     keys,
@@ -55,6 +56,7 @@ controls.register(editions.app)
 app.add_typer(editions.app, name="editions")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(keys.app, name="keys")
+app.add_typer(dkim.app, name="dkim")
 app.add_typer(messages.app, name="messages")
 app.add_typer(templates.app, name="templates")
 send.register(app)

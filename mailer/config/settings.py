@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mailer.config.secret_files import read_keys, read_password
+from mailer.config.secret_files import read_keys, read_password, read_secret
 from mailer.config.sections import (
     BounceOptions,
     CadenceTable,
@@ -23,10 +23,13 @@ from mailer.config.values import CadenceName, Name, RelayName, TopicId, WrongAt,
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryOptions
 from mailer.core.digest import Site
+from mailer.core.dkim import SigningKey
 from mailer.core.pacing import PacingOptions
 from mailer.core.topics import mistaken_for_another
 from mailer.errors import ConfigError
 from mailer.feeds import FeedOptions
+from mailer.signing.keys import ed25519_key, rsa_key
+from mailer.signing.options import DkimOptions
 from mailer.templating import ThemeOptions
 
 DEFAULT_RELAY = "default"
@@ -55,6 +58,9 @@ class Settings(BaseSettings):
         "[smtp] is a relay beside them if it is written at all, under the name default.",
     )
     pacing: PacingOptions = Field(default=PacingOptions(), description="How mail slows for those who ask for it.")
+    dkim: DkimOptions = Field(
+        default=DkimOptions(), description="Signatures by which your domain vouches for the mails (DKIM)."
+    )
     delivery: DeliveryOptions = Field(default=DeliveryOptions(), description="How hard a delivery is tried.")
     cadence: Mapping[CadenceName, CadenceTable] = Field(
         default={},
@@ -126,6 +132,18 @@ class Settings(BaseSettings):
             _check_relays(known.data["smtp"], named, known.data["site"].from_address)
         return named
 
+    @field_validator("dkim")
+    @classmethod
+    def _dkim_can_sign(cls, dkim: DkimOptions, known: ValidationInfo) -> DkimOptions:
+        site = known.data.get("site")
+        if dkim.domain and site and not dkim.covers(site.from_address):
+            raise ValueError(
+                f"domain: '{dkim.domain}' can't vouch for mail from {site.from_address}; "
+                "it must be the domain of [site] from_address, or one above it"
+            )
+        _dkim_keys(dkim)
+        return dkim
+
     def site_value(self) -> Site:
         """The publication as templates and header fields want it."""
         site, theme = self.site, self.theme
@@ -177,6 +195,35 @@ class Settings(BaseSettings):
             return read_password(relay.password_file)
         except ValueError as wrong:
             raise ConfigError([f"[{'.'.join(_place(name, self.relay))}] password_file {wrong}"]) from None
+
+    def dkim_keys(self) -> tuple[SigningKey, ...]:
+        """What signs the mails; empty where they are not signed here."""
+        try:
+            return _dkim_keys(self.dkim)
+        except ValueError as wrong:
+            raise ConfigError([f"[dkim] {wrong}."]) from None
+
+
+def _dkim_keys(dkim: DkimOptions) -> tuple[SigningKey, ...]:
+    """The keys as their files have them. ValueError: a sentence that begins with the setting's name."""
+    if not dkim.domain:
+        return ()
+    keys = []
+    for setting, selector, file, key in (
+        ("key_file", dkim.selector, dkim.key_file, rsa_key),
+        ("ed25519_key_file", dkim.ed25519_selector, dkim.ed25519_key_file, ed25519_key),
+    ):
+        if file is None:
+            continue
+        try:
+            text = read_secret(file)
+        except ValueError as wrong:
+            raise ValueError(f"{setting} {wrong}") from None
+        try:
+            keys.append(key(dkim.domain, selector, text.encode()))
+        except ValueError as wrong:
+            raise ValueError(f"{setting} '{file}' {wrong}") from None
+    return tuple(keys)
 
 
 def why_not_send(settings: Settings) -> list[str]:

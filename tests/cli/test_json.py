@@ -49,6 +49,7 @@ WELL = {
     "signups discard": ("signups", "discard"),
     "keys list": ("keys", "list"),
     "keys rotate": ("keys", "rotate"),
+    "dkim generate": ("dkim", "generate"),
     "templates list": ("templates", "list"),
     "templates eject": ("templates", "eject", "goodbye"),
     "templates check": ("templates", "check"),
@@ -83,6 +84,7 @@ WRONG = {
     "editions send": ("editions", "send", "9"),
     "editions skip": ("editions", "skip", "1"),
     "editions draft": ("editions", "draft", "--cadence", "weekly", "--order", "1,9"),
+    "dkim generate": ("dkim", "generate", "--domain", "no domain"),
     "no such command": ("frobnicate",),
     "no such option": ("verify", "--nope"),
 }
