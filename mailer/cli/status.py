@@ -42,9 +42,7 @@ def status(
     from mailer.errors import Misuse
 
     if watch and as_json:
-        raise Misuse(
-            "--watch shows one look after another, --json is one document: take one of them."
-        )
+        raise Misuse("--watch shows one look after another, --json is one document: take one of them.")
     if seconds is not None and not watch:
         raise Misuse("How often is said with --watch: mailer status --watch 5")
     made = parts(context)
