@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mailer.cli.output import JSON, say, show_json, show_table, when
+from mailer.cli.output import JSON, say, show_json, when
 from mailer.cli.session import LARGEST, NOW, parts, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mailer.core.delivery import DeliveryState
     from mailer.flows.controlling import Word
     from mailer.store.doubts import Doubted
@@ -36,25 +38,12 @@ def list_deliveries(
     if as_json:
         show_json([_document(one) for one in found])
         return
-    zone = made.settings.site.timezone
-    show_table(
-        ("Id", "To", "Mail", "State", "Since", "Tried again", "Said"),
-        [
-            (
-                one.id,
-                one.address,
-                one.name,
-                one.state.replace("_", " "),
-                when(one.since, zone),
-                when(one.next_at, zone),
-                one.said or one.reason.replace("_", " "),
-            )
-            for one in found
-        ],
-        empty="Nothing is in doubt, and nothing waits for another try." if state is None else f"No mail is {state}.",
-    )
+    if not found:
+        say("Nothing is in doubt or waits for another try." if state is None else f"No mail is {_spoken(states[0])}.")
+    for one in found:
+        say(*_in_words(one, made.settings.site.timezone))
     if any(one.state in doubts.IN_DOUBT for one in found):
-        say("", "Did it arrive? mailer deliveries resolve ID accepted; if not: again; never again: leave.")
+        say("", "What became of one in doubt: mailer deliveries resolve ID accepted|again|leave")
 
 
 @app.command()
@@ -112,6 +101,19 @@ def _state(state: str) -> "DeliveryState":
         return DeliveryState(state.replace(" ", "_"))
     except ValueError:
         raise Misuse(f"There is no state '{state}'. There are: {', '.join(DeliveryState)}.") from None
+
+
+def _in_words(one: "Doubted", zone: str) -> "Iterator[str]":
+    """Two lines: who and what; how it stands, and what was said."""
+    yield f"{one.id}  {one.address}, {one.name.replace('_', ' ')}"
+    since = f" since {when(one.since, zone)}" if one.since else ""
+    again = f", looked at again {when(one.next_at, zone)}" if one.next_at else ""
+    said = one.said or (_spoken(one.reason) if one.reason not in {"", one.state} else "")
+    yield f"   {_spoken(one.state)}{since}{again}{f': {said}' if said else ''}"
+
+
+def _spoken(word: str) -> str:
+    return word.replace("_", " ")
 
 
 def _document(one: "Doubted") -> dict[str, Any]:

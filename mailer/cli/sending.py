@@ -22,7 +22,7 @@ from mailer.errors import Misuse, RelayDown
 from mailer.flows import planning, releasing
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
-from mailer.store import editions, notices, outbox, stats
+from mailer.store import editions, notices, stats
 from mailer.store.database import Database
 from mailer.store.editions import Edition
 from mailer.wiring import Parts
@@ -110,8 +110,7 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
         halted: Standings = []
         if edition is not None or not cadence:
             run = Run(edition=edition.id if edition else None, limit=limit, wait=wait)
-            asked = set(await database.read(outbox.running, edition.id if edition else None))
-            asked |= {edition.id} if edition is not None and edition.state == EditionState.PAUSED else set()
+            asked = await _asked(database, edition)
             async with watched(database, run, report):
                 await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
             halted = await _halted(database, asked)
@@ -193,10 +192,20 @@ def _complain_of_held(mails: int, insisted: Sequence[Edition]) -> None:
         complain("\n".join(held_in_words([edition])))
 
 
-async def _halted(database: Database, asked: Iterable[int | None]) -> Standings:
+async def _asked(database: Database, wanted: Edition | None) -> list[int]:
+    """The editions that a run is to send: those that run, of the cadence of `wanted` where it is one; and that one."""
+    found = await database.read(editions.unfinished)
+    running = [one for one in found if one.state == EditionState.RUNNING]
+    if wanted is None:
+        return [one.id for one in running]
+    paused = [wanted.id] if wanted.state == EditionState.PAUSED else []
+    return paused + [one.id for one in running if one.cadence == wanted.cadence]
+
+
+async def _halted(database: Database, asked: Iterable[int]) -> Standings:
     """Those of the editions asked for that somebody, or trouble with the relay, has paused or cancelled by now."""
     found: Standings = []
-    for edition_id in sorted(one for one in asked if one is not None):
+    for edition_id in asked:
         edition = await database.read(editions.by_id, edition_id)
         if edition is not None and edition.state in _HALTED:
             found.append((edition, await database.read(stats.states, edition_id)))

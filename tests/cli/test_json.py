@@ -41,8 +41,13 @@ WELL = {
     "editions list": ("editions", "list"),
     "editions show": ("editions", "show", "1"),
     "editions send": ("editions", "send", "1"),
-    "editions skip": ("editions", "skip", "2"),
+    "editions skip": ("editions", "skip", "3"),
+    "editions pause": ("editions", "pause", "2"),
+    "editions resume": ("editions", "resume", "2"),
+    "editions cancel": ("editions", "cancel", "2"),
     "editions draft": ("editions", "draft", "--cadence", "weekly", "--intro", "Hello", "--now", MONDAY),
+    "deliveries list": ("deliveries", "list"),
+    "deliveries resolve": ("deliveries", "resolve", "3", "accepted"),
     "verify": ("verify",),
     "status": ("status",),
     "signups release": ("signups", "release"),
@@ -85,9 +90,16 @@ WRONG = {
     "editions skip": ("editions", "skip", "1"),
     "editions draft": ("editions", "draft", "--cadence", "weekly", "--order", "1,9"),
     "dkim generate": ("dkim", "generate", "--domain", "no domain"),
+    "editions pause": ("editions", "pause", "1"),
+    "editions resume": ("editions", "resume", "1"),
+    "editions cancel": ("editions", "cancel", "1"),
+    "deliveries list": ("deliveries", "list", "--state", "lost"),
+    "deliveries resolve": ("deliveries", "resolve", "1", "again"),
+    "status": ("status", "--watch"),
     "no such command": ("frobnicate",),
     "no such option": ("verify", "--nope"),
 }
+BEFORE = {"editions resume": ("editions", "pause", "2")}
 SILENT = {"config example", "demo", "serve"}
 """A text that is shown as it is; and those with tests of their own."""
 
@@ -102,6 +114,9 @@ def busy(site, relay, publisher) -> Site:
     publisher.pages["/f"] = (200, rss(("f", "")))
     site.write("feeds.opml", f'<opml version="2.0"><body><outline xmlUrl="{publisher.url("/f")}"/></body></opml>')
     site.did("send", "--cadence", "weekly", "--now", MONDAY)
+    site.join("eve", "fay", cadence="monthly")
+    site.did("send", "--cadence", "monthly", "--now", MONDAY, "--limit", "1")
+    site.ask("UPDATE deliveries SET state = 'in_doubt', doubts = 1 WHERE edition_id = 2 AND state = 'accepted'")
     site.join("dan", cadence="daily")
     site.publish({"id": "two", "published": "2026-11-23T05:00Z"})
     site.ask("UPDATE articles SET storm = 1 WHERE guid = 'two'")
@@ -121,6 +136,9 @@ def test_the_table_has_every_command():
 
 @pytest.mark.parametrize("command", WELL)
 def test_a_command_that_goes_well_is_one_document(busy, command):
+    if command in BEFORE:
+        busy.did(*BEFORE[command])
+
     ended = busy.run(*WELL[command], "--json")
 
     assert ended.code == 0, ended.all

@@ -255,16 +255,23 @@ class Promises:
         """A held edition doesn't go out: it is made again, or the next one stands for it."""
         self._judge(hi, known=True)
         cadence, _ = self.held.pop(edition)
-        self.marks[cadence].pop(edition)
-        if anew or edition in self.firsts[cadence]:
+        if anew:
             for beginning in self.beginnings.values():
                 beginning.ends.pop(edition, None)
+        self.unsent(edition, cadence)
         if anew:
             self.firsts[cadence].pop(edition, None)
         for reader in self.readers.values():
             for parcel in [one for one in reader.parcels if one.edition == edition]:
                 assert not parcel.given
                 reader.parcels.remove(parcel)
+
+    def unsent(self, edition: int, cadence: str) -> None:
+        """Nobody had it and nobody will: it is no edition's previous one."""
+        self.marks[cadence].pop(edition)
+        if edition in self.firsts[cadence]:
+            for beginning in self.beginnings.values():
+                beginning.ends.pop(edition, None)
 
     def _judge(self, hi: int, *, known: bool) -> None:
         for piece in self.pieces.values():

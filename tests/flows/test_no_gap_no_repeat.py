@@ -1,8 +1,8 @@
 """The promise to each reader: an article comes at most once, and every article they are owed comes.
 
 Readers join, change pace and topics, pause, fail, bounce, go and come back; articles come late, backdated, with dates
-to come, in storms, and are edited, hidden, pinned; editions are held, and released or refused; relays refuse, defer and
-fall silent; senders die and runs are left out.
+to come, in storms, and are edited, hidden, pinned; editions are held, and released or refused, are paused, resumed and
+cancelled; relays refuse, defer and fall silent; senders die and runs are left out.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ async def play(world: World, days: int) -> None:
     happenings = {
         world.edit: 0.3, world.hide: 0.1, world.unhide: 0.2, world.pin: 0.1, world.unpin: 0.05,
         world.change_topics: 0.1, world.resume: 0.05, world.leave: 0.03, world.rejoin: 0.03, world.judge: 0.6,
+        world.control: 0.15,
     }  # fmt: skip
     with_days = {world.pause: 0.08, world.storm: 0.02, world.fail: 0.2, world.outage: 0.01}
     await world.publish(5)
@@ -76,7 +77,7 @@ STEPS = st.one_of(
     st.tuples(st.sampled_from(["join", "change_pace", "plan"]), st.sampled_from(PACES)),
     st.tuples(st.sampled_from(["pause", "fail", "outage", "storm"]), st.integers(1, 10)),
     st.tuples(st.sampled_from(["edit", "hide", "unhide", "pin", "unpin"])),
-    st.tuples(st.sampled_from(["change_topics", "resume", "leave", "rejoin", "judge"])),
+    st.tuples(st.sampled_from(["change_topics", "resume", "leave", "rejoin", "judge", "control"])),
     st.tuples(st.sampled_from(["send", "die", "day", "day"])),
 )
 

@@ -14,7 +14,7 @@ from sqlalchemy import Row, bindparam, delete, select, update
 from mailer.core.consent import Circumstances
 from mailer.core.message import Mail
 from mailer.core.subscription import State
-from mailer.flows import editing, releasing, subscribing
+from mailer.flows import controlling, editing, releasing, subscribing
 from mailer.store import articles as article_store
 from mailer.store import editions as edition_store
 from mailer.store import outbox, recovery
@@ -62,6 +62,7 @@ class World:
     """Everything that can happen. `chance` decides what is not said. `trouble`: how often a relay doesn't just accept.
 
     `down`: readers whose provider takes nothing until then.
+    `cancelled`: editions of which something may still be on the wire, and their cadences.
     """
 
     database: Database
@@ -72,6 +73,7 @@ class World:
     down: dict[str, datetime] = field(default_factory=dict)
     copies: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
+    cancelled: dict[int, str] = field(default_factory=dict)
     max_age: timedelta = timedelta(days=2)
 
     # Articles
@@ -106,6 +108,22 @@ class World:
             await self._note_states()
             await releasing.skip(self.database, edition.id, now=self.clock.now, anew=anew)
             self.promises.refused(edition.id, edition.hi, anew=anew)
+
+    async def control(self) -> None:
+        """The operator pauses an edition that is being sent, lets it go on, or cancels it."""
+        found = await self.database.read(edition_store.unfinished)
+        running = [edition for edition in found if edition.state == "running"]
+        paused = [edition for edition in found if edition.state == "paused"]
+        if paused and self.chance.random() < 0.5:
+            await self._go_on(self.chance.choice(paused))
+        elif (running or paused) and self.chance.random() < 0.3:
+            edition = self.chance.choice(running + paused)
+            await self._note_states()
+            await controlling.cancel(self.database, edition.id, now=self.clock.now)
+            self.cancelled[edition.id] = edition.cadence
+            await self._note_cancelled()
+        elif running:
+            await controlling.pause(self.database, self.chance.choice(running).id)
 
     async def edit(self) -> None:
         """The source changes an article: its title, its topics, its date."""
@@ -207,6 +225,7 @@ class World:
         relay = ScriptedRelay(self._answer)
         await send(self.database, relay, self.clock, connections=1)  # or a seed would not play the same again
         self.copies.update(message_id(mail) for mail in relay.taken)
+        await self._note_cancelled()
 
     async def die(self) -> None:
         """A sender that claims, gets permits, and is gone before any result is written."""
@@ -252,6 +271,9 @@ class World:
                 await self.plan(pace)
             for edition in await self._held():
                 await self._release(edition)
+            for edition in await self.database.read(edition_store.unfinished):
+                if edition.state == "paused":
+                    await self._go_on(edition)
             for _ in range(3):
                 await self.send()
                 self.clock.move(minutes=45)
@@ -293,6 +315,27 @@ class World:
             next_due=lambda name: CADENCES[name].next_due(self.clock.now),
         )
         self.promises.released(edition.id, edition.hi)
+
+    async def _go_on(self, edition: Edition) -> None:
+        await controlling.resume(
+            self.database,
+            edition.id,
+            now=self.clock.now,
+            max_age=self.max_age,
+            next_due=lambda name: CADENCES[name].next_due(self.clock.now),
+        )
+
+    async def _note_cancelled(self) -> None:
+        """One that is over, what was on the wire included, and that nobody had is as if it had never been."""
+        for edition_id, pace in list(self.cancelled.items()):
+            edition = await self.database.read(edition_store.by_id, edition_id)
+            assert edition is not None
+            if edition.done_at is not None:
+                del self.cancelled[edition_id]
+                await self._note_states()
+                self.happened["cancelled"] += 1
+                if edition.hi == edition.lo:
+                    self.promises.unsent(edition_id, pace)
 
     def _date(self) -> datetime | None:
         days = self.chance.choice([-400, -40, -8, -3, -0.5, 0, 0, 0, 5, 400])
