@@ -228,6 +228,11 @@ SCRIPTS: dict[str, Callable[[], Rule]] = {
     "drop-body-every-100th": lambda: Rule("BODY", drop(), when=every(100)),
     "defer-every-10th": lambda: Rule("RCPT", say("451 4.3.0 try later"), when=every(10)),
     "refuse-every-10th": lambda: Rule("RCPT", say("550 5.1.1 user unknown"), when=every(10)),
+    "endless-rcpt-2nd": lambda: Rule("RCPT", endless(), when=nth(2)),
+    "endless-line-rcpt-2nd": lambda: Rule("RCPT", endless(b"x" * 9_000), when=nth(2)),
+    "endless-dot-2nd": lambda: Rule("DOT", then(accept(), endless()), when=nth(2)),
+    "huge-dot-2nd": lambda: Rule("DOT", then(accept(), raw(b"250-" + b"x" * 10_000_000 + b"\r\n")), when=nth(2)),
+    "binary-dot-2nd": lambda: Rule("DOT", then(accept(), endless(bytes(range(256)) * 40)), when=nth(2)),
     "hang-dot": lambda: Rule("DOT", hang()),
     "accept-then-hang": lambda: Rule("DOT", then(accept(), hang())),
 }
