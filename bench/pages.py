@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -25,6 +24,7 @@ from pathlib import Path
 from time import perf_counter
 from urllib.parse import urlencode
 
+from relays import fast_relay, free_port
 from table import show
 
 from mailer.core.tokens import Claim, Purpose, seal, seal_form
@@ -49,7 +49,7 @@ class Site:
 
     def __init__(self, folder: Path, relay: int, readers: int) -> None:
         self.folder, self.readers = folder, readers
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environ = os.environ | OPEN | {"MAILER_WEB__TRUSTED_PROXIES": "127.0.0.1"}
         self._environ |= {"PYTHONPATH": str(ROOT), "MAILER_SMTP__PORT": str(relay), "MAILER_SMTP__CONNECTIONS": "10"}
@@ -209,27 +209,6 @@ class Visitors:
         return seconds
 
 
-@contextmanager
-def a_relay() -> Iterator[int]:
-    """Its port. Debian's smtp-sink where there is one, else sink.py."""
-    sink = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    port = _free_port()
-    words = [sink, f"127.0.0.1:{port}", "200"] if sink else [sys.executable, str(Path(__file__).with_name("sink.py"))]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout
-    print(f"  the relay is {Path(words[0 if sink else 1]).name}")
-    try:
-        yield port if sink else int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGTERM)
     process.wait(60)
@@ -268,7 +247,7 @@ def main() -> None:
     pairs: dict[str, list[tuple[float, float]]] = {"one-click": [], "sign-up": []}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailer-bench-")))
-        site = Site(folder, stack.enter_context(a_relay()), wanted.readers)
+        site = Site(folder, stack.enter_context(fast_relay()), wanted.readers)
         stack.enter_context(site.serving())
         visitors = Visitors(site)
         asyncio.run(visitors.come(20, wanted.pace))

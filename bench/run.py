@@ -1,6 +1,7 @@
 """`make bench`: every bench after another, each in a process of its own. Each prints its own table.
 
-Figures are ratios taken in one run, side by side, because machines are shared and noisy: min, median, max.
+Figures are ratios taken in one run, side by side, because machines are shared and noisy: min, median, max. The last
+one is no bench, but writes what is known of delivery into README.md.
 """
 
 import subprocess
@@ -18,6 +19,8 @@ BENCHES = (
     "per_reader",
     "start_command",
     "pages",
+    "delivery",
+    "report",
 )
 
 

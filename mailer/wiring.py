@@ -122,13 +122,22 @@ class Parts:
             today=self.clock().astimezone(zone_named(site.timezone)).date(),
         )
 
+    def relays(self) -> dict[str, Relay]:
+        """The ways that our mail may go, by name. Raises ConfigError where a password's file can't be read."""
+        settings = self.settings
+        return {
+            name: Relay(
+                options,
+                password=settings.relay_password(name),
+                reply_timeout=settings.delivery.reply_timeout.total_seconds(),
+            )
+            for name, options in settings.relays().items()
+            if options.may_take(settings.site.from_address)
+        }
+
     def relay(self) -> Relay:
-        """Raises ConfigError where the password's file can't be read."""
-        return Relay(
-            self.settings.smtp,
-            password=self.settings.smtp_password(),
-            reply_timeout=self.settings.delivery.reply_timeout.total_seconds(),
-        )
+        """The first of them. Raises ConfigError where a password's file can't be read."""
+        return next(iter(self.relays().values()))
 
     def source(self) -> Source:
         """How feeds are fetched."""

@@ -63,7 +63,7 @@ def test_the_example_loads_without_a_complaint_and_shows_the_defaults():
 
 def test_every_key_stands_in_the_example_under_a_comment():
     lines = example().splitlines()
-    for section in sections().keys() - {"topics"}:
+    for section in sections().keys() - {"topics", "relay"}:
         table = ("cadence", "daily") if section == "cadence" else (section,)
         start = lines.index(f"[{'.'.join(table)}]")
         for key, field in keys_at(table).items():
@@ -92,7 +92,7 @@ def test_a_short_file_has_defaults_for_the_rest():
     assert (site.name, site.from_name, site.from_address) == ("News", "News", "digest@news.example.org")
     assert (site.public_url, site.list_id) == ("https://news.example.org", "digest.news.example.org")
     assert (got.smtp.host, got.smtp.port, got.smtp.security) == ("localhost", 587, "starttls")
-    assert (got.signing_keys(), got.smtp_password()) == ((), "")
+    assert (got.signing_keys(), got.relay_password("default")) == ((), "")
     assert [str(cadence.rule) for cadence in got.cadences().values()] == ["daily 07:00", "monday 07:00", "day 1 07:00"]
 
 
@@ -169,7 +169,7 @@ def test_relative_paths_count_from_the_files_folder_wherever_they_were_given(fol
     got = load(
         folder / "config.toml", {"MAILER_SMTP__PASSWORD_FILE": "relay-password", "MAILER_THEME__TEMPLATES": "mine"}
     )
-    assert got.smtp_password() == "sesame"
+    assert got.relay_password("default") == "sesame"
     assert got.theme.templates == folder / "mine"
 
 
@@ -449,7 +449,7 @@ def test_secrets_show_in_no_repr_and_no_dump():
     assert "hush" not in repr(got)
     assert "hush" not in str(got)
     assert "hush" not in repr(got.model_dump(exclude={"store"}))
-    assert (got.smtp_password(), got.signing_keys()) == ("hush", (f"hush-{KEY}",))
+    assert (got.relay_password("default"), got.signing_keys()) == ("hush", (f"hush-{KEY}",))
 
 
 def test_a_list_holds_many_keys_and_the_last_one_signs():
@@ -519,19 +519,158 @@ def test_a_secret_file_that_went_away_later_is_a_complaint_too(folder):
     file.write_text(KEY, encoding="utf-8")
     file.chmod(0o600)
     got = settings(SITE + f'[smtp]\npassword_file = "{file}"\n[security]\nsecret_keys_file = "{file}"')
-    assert (got.smtp_password(), got.signing_keys()) == (KEY, (KEY,))
+    assert (got.relay_password("default"), got.signing_keys()) == (KEY, (KEY,))
     file.unlink()
-    for read in (got.smtp_password, got.signing_keys):
+    for read in (lambda: got.relay_password("default"), got.signing_keys):
         with pytest.raises(ConfigError, match="can't be read"):
             read()
 
 
 def test_a_password_that_is_given_makes_the_file_needless():
     got = settings(SITE + '[smtp]\npassword_file = "/no/such/file"', MAILER_SMTP__PASSWORD="sesame")
-    assert got.smtp_password() == "sesame"
+    assert got.relay_password("default") == "sesame"
 
 
 # --- what keeps mail from leaving
+
+
+# --- relays
+
+TWO = """
+[relay.main]
+host = "a.example.net"
+weight = 3
+[relay.spare]
+host = "b.example.net"
+failover = true
+"""
+
+
+def test_smtp_is_the_only_relay_and_its_name_is_default():
+    assert list(settings().relays().items()) == [("default", settings().smtp)]
+    assert list(settings(SITE + '[smtp]\nhost = "relay"').relays()) == ["default"]
+    assert list(settings(SITE + "[relay]").relays()) == ["default"]
+
+
+def test_relays_stand_in_the_order_of_the_file_and_smtp_before_them_where_it_is_written():
+    assert list(settings(SITE + TWO).relays()) == ["main", "spare"]
+    assert list(settings(SITE + "[smtp]" + TWO).relays()) == ["main", "spare"]
+    assert list(settings(SITE + TWO + "[smtp]\nport = 25").relays()) == ["default", "main", "spare"]
+    assert list(settings(SITE + TWO, MAILER_SMTP__PORT="25").relays()) == ["default", "main", "spare"]
+    assert list(settings(SITE + '[relay.default]\nhost = "relay"').relays()) == ["default"]
+
+
+def test_a_relay_has_the_keys_of_smtp_and_their_defaults():
+    main, spare = settings(SITE + TWO).relays().values()
+    assert (main.host, main.port, main.weight, main.failover) == ("a.example.net", 587, 3, False)
+    assert (spare.weight, spare.failover, spare.connections, spare.messages_per_connection) == (1, True, 10, 100)
+    assert (spare.rate_per_second, spare.rate_per_hour, spare.rate_per_day, spare.from_domains) == (0, 0, 0, ())
+
+
+def test_a_relay_can_come_from_the_environment():
+    got = settings(
+        SITE + '[relay.my-relay]\nhost = "a"',
+        MAILER_RELAY__MY_RELAY__HOST="b",
+        MAILER_RELAY__MY_RELAY__FROM_DOMAINS="news.example.org, example.org",
+        MAILER_RELAY__OTHER__RATE_PER_SECOND="0.5",
+    ).relays()
+    assert (got["my-relay"].host, got["my-relay"].from_domains) == ("b", ("news.example.org", "example.org"))
+    assert got["other"].rate_per_second == 0.5
+
+
+def test_from_domains_are_compared_as_the_address_is_kept():
+    got = settings(SITE + '[relay.a]\nfrom_domains = ["News.Example.ORG.", "Bücher.example"]').relays()["a"]
+    assert got.from_domains == ("news.example.org", "xn--bcher-kva.example")
+    assert got.may_take("digest@news.example.org")
+    assert got.may_take("x@NEWS.example.org")
+    assert not got.may_take("x@www.news.example.org")
+    assert not got.may_take("x@example.org")
+
+
+def test_each_relay_has_its_own_password(folder):
+    (folder / "secret").write_text("sesame\n", encoding="utf-8")
+    (folder / "secret").chmod(0o600)
+    text = SITE + '[relay.a]\npassword = "hush"\n[relay.b]\npassword_file = "secret"\n[relay.c]'
+    got = parse(text, folder / "config.toml", {})
+    assert [got.relay_password(name) for name in got.relays()] == ["hush", "sesame", ""]
+    assert "hush" not in repr(got)
+    (folder / "secret").unlink()
+    with pytest.raises(ConfigError, match=r"\[relay\.b\] password_file '.*secret' can't be read: No such file"):
+        got.relay_password("b")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[smtp]\nport = 25\n[relay.default]\nhost = "x"', "[relay.default] is the name of [smtp], which is written, "),
+        ("[relay.Main]\nport = 25", "[relay.Main] must have a name of lower-case letters, digits and dashes, at most"),
+        (f"[relay.{'x' * 33}]\nport = 25", "must have a name of lower-case letters, digits and dashes, at most 32"),
+        ("[relay]\nmain = 5", "[relay.main] must be a section with keys of its own, not a single value."),
+        ("[relay.a]\nhots = 5", "[relay.a] hots is not a setting; did you mean host?"),
+        ("[relay.a]\nport = 0", "[relay.a] port = 0 must be a whole number from 1 to 65535."),
+        ("[relay.a]\nweight = 1001", "[relay.a] weight = 1001 must be a whole number from 0 to 1000."),
+        ("[smtp]\nweight = -1", "[smtp] weight = -1 must be a whole number from 0 to 1000."),
+        (
+            "[relay.a]\nmessages_per_connection = 0",
+            "_connection = 0 must be a whole number from 1 to 10000.",
+        ),
+        ("[relay.a]\nrate_per_second = -1", "[relay.a] rate_per_second = -1 must be a number, 0 or more."),
+        ("[relay.a]\nrate_per_second = inf", "[relay.a] rate_per_second = Infinity must be a number, 0 or more."),
+        ("[relay.a]\nrate_per_hour = 0.5", "[relay.a] rate_per_hour = 0.5 must be a whole number, 0 or more."),
+        ("[relay.a]\nrate_per_day = -5", "[relay.a] rate_per_day = -5 must be a whole number, 0 or more."),
+        ('[relay.a]\nfailover = "maybe"', '[relay.a] failover = "maybe" must be true or false.'),
+        ('[relay.a]\nfrom_domains = "a b"', "from_domains = \"a b\" must hold domains like 'news.example.org'."),
+        ('[relay.a]\nfrom_domains = ["ann@example.org"]', "from_domains must hold domains like 'news.example.org'."),
+        ("[relay.a]\nfrom_domains = [5]", "[relay.a] from_domains = 5 must be a list of texts in quotes."),
+        (
+            '[relay.a]\nusername = "u"\nhost = "relay"\nsecurity = "none"',
+            '[relay.a] security = "none" would send the password in clear; use "starttls" or "tls".',
+        ),
+        ('[relay.a]\npassword_file = "/no/such"', "[relay.a] password_file '/no/such' can't be read: No such file"),
+        ("[relay.a]\npassword = 5", "[relay.a] password must be text."),
+        (
+            '[smtp]\nfrom_domains = ["example.org"]',
+            "[smtp] from_domains: no relay may take mail from digest@news.example.org; write its domain there, or ",
+        ),
+        (
+            '[relay.a]\nfrom_domains = ["example.org"]',
+            "[relay.a] from_domains: no relay may take mail from digest@news.example.org; write its domain there, ",
+        ),
+        (
+            '[smtp]\nfrom_domains = ["a.example"]\n[relay.a]\nfrom_domains = ["example.org"]',
+            "[relay] no relay may take mail from digest@news.example.org; write its domain into from_domains of one.",
+        ),
+        (
+            "[smtp]\nfailover = true",
+            "[smtp] no relay takes mail from digest@news.example.org while all is well: each has failover = true or w",
+        ),
+        ("[relay.a]\nweight = 0", "[relay.a] no relay takes mail from digest@news.example.org while all is well: "),
+        ("[relay.a]\nweight = 0\n[relay.b]\nfailover = true", "[relay] no relay takes mail from digest@news.example"),
+        (
+            '[relay.a]\nfrom_domains = ["a.example"]\n[relay.b]\nfailover = true',
+            "[relay] no relay takes mail from digest@news.example.org while all is well",
+        ),
+        ("[pacing]\nmx = 5", "[pacing] mx = 5 must be true or false."),
+    ],
+    ids=str,
+)
+def test_each_mistake_about_relays_has_its_sentence(text, complaint):
+    assert complaint in only_complaint(SITE + text)
+
+
+def test_a_wrong_variable_of_a_relay_is_named_as_the_variable():
+    said = only_complaint(SITE, MAILER_RELAY__MY_RELAY__PORT="many")
+    assert said == 'MAILER_RELAY__MY_RELAY__PORT = "many" must be a whole number from 1 to 65535.'
+    said = only_complaint(SITE, MAILER_RELAY__A__PASSWORD_FILE="/no/such")
+    assert said == "MAILER_RELAY__A__PASSWORD_FILE '/no/such' can't be read: No such file or directory."
+
+
+def test_the_sample_of_a_relay_in_the_example_is_right():
+    lines = example().splitlines()
+    start = lines.index("#[relay.backup]")
+    sample = [line[1:] for line in lines[start : lines.index("", start)] if not line.startswith("#password_file")]
+    got = settings(SITE + '[smtp]\nhost = "relay"\n' + "\n".join(sample)).relays()
+    assert (list(got), got["backup"].failover) == (["default", "backup"], True)
 
 
 def test_without_a_postal_address_or_a_key_nothing_may_be_sent():

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from mailer.config.shape import Place, allowed, field_at, keys_at, may_be_shown, sections, table_of
+from mailer.config.values import WrongAt
 
 _LONGEST_SHOWN = 60
 
@@ -15,6 +16,8 @@ _LONGEST_SHOWN = 60
 def complaint(error: ErrorDetails, file: str, variables: Mapping[Place, str]) -> str:
     """One error of pydantic's as a sentence. `variables`: the places whose values came from the environment."""
     place = tuple(part for part in error["loc"] if part != "[key]")  # pydantic's mark for a name in a mapping
+    if isinstance(wrong := error.get("ctx", {}).get("error"), WrongAt):
+        place = wrong.place
     where = _where(place, file, variables)
     match error["type"]:
         case "missing":

@@ -12,7 +12,7 @@ from mailer.config.complaints import complaint, misspelt_variable, unknown_secti
 from mailer.config.secret_files import read_password
 from mailer.config.sections import StoreOptions
 from mailer.config.settings import Settings
-from mailer.config.shape import Place, is_path, keys_at, sections
+from mailer.config.shape import NAMED, Place, is_path, keys_at, sections
 from mailer.errors import ConfigError
 
 PREFIX, BETWEEN = "MAILER_", "__"
@@ -49,8 +49,9 @@ def parse(text: str, file: Path, environ: Mapping[str, str]) -> Settings:
     unknown = [name for name in values if name not in sections()]
     complaints += [unknown_section(name, values.pop(name), str(file)) for name in unknown]
     values = _with_paths_from(file.absolute().parent, {"site": {}, **values})
-    where = variables.get(("smtp", "password_file"), f"{file}: [smtp] password_file")
-    complaints += [f"{where} {trouble}." for trouble in _password_file_trouble(values["smtp"])]
+    for place, relay in _relays(values):
+        where = variables.get((*place, "password_file"), f"{file}: [{'.'.join(place)}] password_file")
+        complaints += [f"{where} {trouble}." for trouble in _password_file_trouble(relay)]
     try:
         settings = Settings(**values)
     except ValidationError as wrong:
@@ -93,7 +94,7 @@ def _settings_among(environ: Mapping[str, str], file: Mapping[str, Any]) -> tupl
 
 def _names(section: str, keys: list[str], file: Mapping[str, Any]) -> list[str]:
     """Names that the operator chose, as the file writes them: a variable's name has neither dashes nor case."""
-    if section not in ("cadence", "topics") or not keys:
+    if section not in (*NAMED, "topics") or not keys:
         return keys
     name = keys[0].replace("_", "-")
     written = file.get(section)
@@ -122,13 +123,28 @@ def _with_paths_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     """The same values with absolute paths."""
     made = {"store": {}, "smtp": {}, **values}
     for section, table in made.items():
-        if isinstance(table, dict):
-            paths = [key for key, field in keys_at((section,)).items() if key in table and is_path(field)]
-            made[section] = {**table, **{key: _absolute(table[key], folder) for key in paths}}
+        if section in NAMED and isinstance(table, dict):
+            made[section] = {name: _with_absolute((section, name), keys, folder) for name, keys in table.items()}
+        else:
+            made[section] = _with_absolute((section,), table, folder)
     if isinstance(made["store"], dict):
         url = made["store"].get("url", StoreOptions().url)
         made["store"] = {**made["store"], "url": _absolute_database(url, folder)}
     return made
+
+
+def _with_absolute(place: Place, table: Any, folder: Path) -> Any:
+    if not isinstance(table, dict):
+        return table
+    paths = [key for key, field in keys_at(place).items() if key in table and is_path(field)]
+    return {**table, **{key: _absolute(table[key], folder) for key in paths}}
+
+
+def _relays(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield ("smtp",), values["smtp"]
+    named = values.get("relay")
+    if isinstance(named, dict):
+        yield from ((("relay", name), relay) for name, relay in named.items())
 
 
 def _password_file_trouble(relay: Any) -> list[str]:

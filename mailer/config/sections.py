@@ -26,6 +26,7 @@ from mailer.config.values import (
 from mailer.core.cadence import CadenceOptions
 from mailer.core.duration import Duration
 from mailer.core.signup import SignupOptions
+from mailer.smtp import RelayOptions
 from mailer.templating.subject import check_subject
 
 
@@ -42,6 +43,18 @@ class SignupTable(SignupOptions):
     """The table [signup] as read from the file: a list may come from the environment."""
 
     big_domains: Annotated[tuple[str, ...], Listed] = SignupOptions.model_fields["big_domains"]  # type: ignore[assignment]
+
+
+class RelayTable(RelayOptions):
+    """The table [smtp] or [relay.<name>] as read from the file: a list may come from the environment."""
+
+    from_domains: Annotated[tuple[str, ...], Listed] = RelayOptions.model_fields["from_domains"]  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _no_password_goes_in_clear(self) -> Self:
+        if self.username and not self.keeps_secrets:
+            raise ValueError('security = "none" would send the password in clear; use "starttls" or "tls"')
+        return self
 
 
 _DATABASE = re.compile(r"sqlite:///(?!:memory:)[^\s?][^\n]*|postgresql(\+psycopg)?://\S+", re.ASCII)

@@ -11,6 +11,7 @@ from mailer.config.secret_files import read_keys, read_password
 from mailer.config.sections import (
     BounceOptions,
     CadenceTable,
+    RelayTable,
     SecurityOptions,
     SelectionOptions,
     SignupTable,
@@ -18,16 +19,18 @@ from mailer.config.sections import (
     StoreOptions,
     WebOptions,
 )
-from mailer.config.values import CadenceName, Name, TopicId, is_loopback
+from mailer.config.values import CadenceName, Name, RelayName, TopicId, WrongAt, is_loopback
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryOptions
 from mailer.core.digest import Site
+from mailer.core.pacing import PacingOptions
 from mailer.core.topics import mistaken_for_another
 from mailer.errors import ConfigError
 from mailer.feeds import FeedOptions
-from mailer.smtp import RelayOptions
 from mailer.templating import ThemeOptions
 
+DEFAULT_RELAY = "default"
+"""The name of [smtp] among the relays."""
 SHIPPED = {"daily": "daily 07:00", "weekly": "monday 07:00", "monthly": "day 1 07:00"}
 
 
@@ -44,7 +47,14 @@ class Settings(BaseSettings):
 
     site: SiteOptions = Field(description="The publication that the mails speak for.")
     store: StoreOptions = Field(default=StoreOptions(), description="Where everything is kept.")
-    smtp: RelayOptions = Field(default=RelayOptions(), description="The relay that takes the mails.")
+    smtp: RelayTable = Field(default=RelayTable(), description="The relay that takes the mails.")
+    relay: Mapping[RelayName, RelayTable] = Field(
+        default={},
+        validate_default=True,
+        description="Several relays: a table [relay.<name>] for each, with the keys of [smtp]. Where there is one, "
+        "[smtp] is a relay beside them if it is written at all, under the name default.",
+    )
+    pacing: PacingOptions = Field(default=PacingOptions(), description="How mail slows for those who ask for it.")
     delivery: DeliveryOptions = Field(default=DeliveryOptions(), description="How hard a delivery is tried.")
     cadence: Mapping[CadenceName, CadenceTable] = Field(
         default={},
@@ -107,12 +117,14 @@ class Settings(BaseSettings):
             raise ValueError(f"cadence: there is no cadence '{signup.cadence}'; there are: {', '.join(offered)}")
         return signup
 
-    @field_validator("smtp")
+    @field_validator("relay")
     @classmethod
-    def _no_password_goes_in_clear(cls, relay: RelayOptions) -> RelayOptions:
-        if relay.username and not relay.keeps_secrets:
-            raise ValueError('security = "none" would send the password in clear; use "starttls" or "tls"')
-        return relay
+    def _a_relay_takes_the_mail(
+        cls, named: Mapping[str, RelayTable], known: ValidationInfo
+    ) -> Mapping[str, RelayTable]:
+        if "smtp" in known.data and "site" in known.data:
+            _check_relays(known.data["smtp"], named, known.data["site"].from_address)
+        return named
 
     def site_value(self) -> Site:
         """The publication as templates and header fields want it."""
@@ -151,15 +163,20 @@ class Settings(BaseSettings):
         except ValueError as wrong:
             raise ConfigError([f"[security] secret_keys_file {wrong}"]) from None
 
-    def smtp_password(self) -> str:
-        """What signs in to the relay; '' where nothing does. The file counts where no password is given."""
-        written = self.smtp.password.get_secret_value()
-        if written or self.smtp.password_file is None:
+    def relays(self) -> dict[str, RelayTable]:
+        """By name: [smtp], where it counts, as "default", then the others in the order of the file."""
+        return _together(self.smtp, self.relay)
+
+    def relay_password(self, name: str) -> str:
+        """What signs in to that relay; '' where nothing does. The file counts where no password is given."""
+        relay = self.relays()[name]
+        written = relay.password.get_secret_value()
+        if written or relay.password_file is None:
             return written
         try:
-            return read_password(self.smtp.password_file)
+            return read_password(relay.password_file)
         except ValueError as wrong:
-            raise ConfigError([f"[smtp] password_file {wrong}"]) from None
+            raise ConfigError([f"[{'.'.join(_place(name, self.relay))}] password_file {wrong}"]) from None
 
 
 def why_not_send(settings: Settings) -> list[str]:
@@ -177,6 +194,37 @@ def why_not_send(settings: Settings) -> list[str]:
             "(`openssl rand -hex 32` makes one)."
         )
     return reasons
+
+
+def _together(smtp: RelayTable, named: Mapping[str, RelayTable]) -> dict[str, RelayTable]:
+    first = {DEFAULT_RELAY: smtp} if smtp.model_fields_set or not named else {}
+    return {**first, **named}
+
+
+def _place(name: str, named: Mapping[str, RelayTable]) -> tuple[str, ...]:
+    """The table that a relay is written in."""
+    return ("relay", name) if name in named else ("smtp",)
+
+
+def _check_relays(smtp: RelayTable, named: Mapping[str, RelayTable], sender: str) -> None:
+    """Raises WrongAt where the mail of this sender would have no way out."""
+    if DEFAULT_RELAY in named and smtp.model_fields_set:
+        raise WrongAt(("relay", DEFAULT_RELAY), "is the name of [smtp], which is written, too; give it another name")
+    relays = _together(smtp, named)
+    only = _place(next(iter(relays)), named) if len(relays) == 1 else None
+    takers = [relay for relay in relays.values() if relay.may_take(sender)]
+    if not takers:
+        raise WrongAt(
+            (*only, "from_domains") if only else ("relay",),
+            f"no relay may take mail from {sender}; write its domain there, or leave from_domains away"
+            if only
+            else f"no relay may take mail from {sender}; write its domain into from_domains of one",
+        )
+    if all(relay.failover or not relay.weight for relay in takers):
+        raise WrongAt(
+            only or ("relay",),
+            f"no relay takes mail from {sender} while all is well: each has failover = true or weight = 0",
+        )
 
 
 def _host(url: str) -> str:

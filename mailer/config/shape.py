@@ -14,6 +14,9 @@ from mailer.config.settings import Settings
 Place = tuple[str | int, ...]
 """Where a value stands: ('smtp', 'port'), ('cadence', 'weekly', 'when'), ('topics', 'oncology')."""
 
+NAMED = ("cadence", "relay")
+"""Sections that hold tables, each under a name that the operator chose."""
+
 _PLAIN = {
     bool: "true or false",
     str: "text",
@@ -29,7 +32,7 @@ def sections() -> dict[str, FieldInfo]:
 
 def table_of(place: Place) -> Place:
     """The table that a place lies in: ('smtp',), ('cadence', 'weekly')."""
-    return place[: 2 if place[:1] == ("cadence",) else 1]
+    return place[: 2 if place[:1] and place[0] in NAMED else 1]
 
 
 def keys_at(table: Place) -> dict[str, FieldInfo]:

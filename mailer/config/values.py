@@ -17,8 +17,17 @@ _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LIST_ID = re.compile(rf"{_ATOM}(\.{_ATOM})+")  # RFC 2919 §2
 _NAME = re.compile(r"[A-Za-z0-9-]{1,32}")
+_RELAY = re.compile(r"[a-z0-9-]{1,32}")
 _TOPIC = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST_LINE = 200
+
+
+class WrongAt(ValueError):
+    """A mistake that only shows when several tables are seen together. `place`: where it is best mended."""
+
+    def __init__(self, place: tuple[str, ...], text: str) -> None:
+        super().__init__(text)
+        self.place = place
 
 
 def _line(text: str) -> str:
@@ -120,6 +129,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _relay_name(text: str) -> str:
+    if not _RELAY.fullmatch(text):
+        raise ValueError("must have a name of lower-case letters, digits and dashes, at most 32 of them")
+    return text
+
+
 def _topic(text: str) -> str:
     if not _TOPIC.fullmatch(text):
         raise ValueError("must be an id of lower-case letters, digits and dashes, at most 64 of them")
@@ -151,5 +166,6 @@ Language = Annotated[str, AfterValidator(_language)]
 TimeZone = Annotated[str, AfterValidator(lambda name: zone_named(name).key)]
 ListId = Annotated[str, AfterValidator(_list_id)]
 CadenceName = Annotated[str, AfterValidator(_name)]
+RelayName = Annotated[str, AfterValidator(_relay_name)]
 TopicId = Annotated[str, AfterValidator(_topic)]
 Listed = BeforeValidator(_listed)

@@ -27,6 +27,13 @@ _HEAD = """
     Every value can come from the environment instead, which has the last word: MAILER_SMTP__PASSWORD,
     MAILER_CADENCE__WEEKLY__WHEN. In a name, a dash is an underscore there. `mailer config check` lists every mistake.
 """
+_RELAY: dict[str, Value] = {
+    "host": "smtp.backup.example.net",
+    "username": "digest",
+    "password_file": "backup-password",
+    "rate_per_day": 5000,
+    "failover": True,
+}
 _TOPICS = {"oncology": "Oncology", "lung-health": "Lung health"}
 
 
@@ -38,6 +45,8 @@ def example() -> str:
         match name:
             case "cadence":
                 parts.append(_example_cadences())
+            case "relay":
+                parts.append(_example_relay())
             case "topics":
                 topics = (f"#{topic} = {_toml(shown)}\n" for topic, shown in _TOPICS.items())
                 parts.append(f"[topics]\n{''.join(topics)}")
@@ -61,6 +70,12 @@ def write_config(answers: Mapping[str, Mapping[str, Value]], *, secret_keys: Seq
             about = known[key].description if key in known else None
             parts.append(f"{_comment(_first_sentence(about)) if about else ''}{key} = {_toml(value)}\n")
     return "".join(parts)
+
+
+def _example_relay() -> str:
+    """One relay, not set: its keys are explained under [smtp]."""
+    lines = (f"#{key} = {_toml(value)}\n" for key, value in _RELAY.items())
+    return f"#[relay.backup]\n{''.join(lines)}"
 
 
 def _example_cadences() -> str:

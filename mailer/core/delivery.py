@@ -172,12 +172,21 @@ class Blame(StrEnum):
     OURS = "ours"  # our credentials, our policy, our message
 
 
+class Slow(StrEnum):
+    """How much slower whoever is blamed wants its mail. `core.pacing` says what comes of it."""
+
+    NOTHING = "nothing"
+    HALVE = "halve"  # half as much at once
+    THROTTLE = "throttle"  # a pause, then one message a minute
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What an answer means.
 
     `state`: where the delivery goes. `reason`: one word for counting. `costs`: whether it uses up an attempt.
     `greylisted`: retry soon, this reader alone. `hard_bounce`: the address is dead and is mailed no more.
+    `slows`: what `blame` asks for. `refused`: by policy, which the breaker counts.
     """
 
     state: DeliveryState
@@ -186,12 +195,19 @@ class Verdict:
     costs: bool = False
     greylisted: bool = False
     hard_bounce: bool = False
+    slows: Slow = Slow.NOTHING
+    refused: bool = False
 
 
 # RFC 3463 §3.3, §3.4: about this message's size, whoever it is for.
 _TOO_BIG = frozenset({"5.2.3", "5.3.4"})
 _GREYLIST = re.compile(r"gr[ea]y-?\s?list", re.IGNORECASE)
 _THROTTLE = re.compile(r"throttl|TSS04|too many|\brate\b|temporarily deferred", re.IGNORECASE)
+_THROTTLE_CODE = "4.7.28"
+# RFC 3463 §3.3: the state of one mailbox. Gmail says 4.2.1 of a reader who gets mail 'at a rate that prevents' more.
+_MAILBOX = ("4.2.1", "4.2.2")
+# Said of connections: fewer of them is what is asked for, not a message a minute.
+_CONNECTIONS = re.compile(r"connections|concurren", re.IGNORECASE)
 _UNKNOWN_USER = re.compile(
     r"unknown (?:local )?(?:user|recipient|mailbox|account)|user (?:is )?unknown|no such (?:user|mailbox|recipient|"
     r"address|person)|(?:user|mailbox|recipient|account|address)[^.;]{0,60}(?:does not|doesn.t) exist|"
@@ -203,6 +219,7 @@ _POLICY = re.compile(
     r"authenticat|starttls|blocked|blacklist|block ?list|spam|spamhaus|policy|reputation",
     re.IGNORECASE,
 )
+_FULL_OR_OFF = frozenset({"5.2.1", "5.2.2"})  # RFC 3463 §3.3: this mailbox, also where a relay says so after the dot
 # A domain that isn't there may be a fault of the relay's DNS: nothing that speaks of one is held against an address.
 _ABOUT_A_DOMAIN = re.compile(r"\b(?:domain|host|mx)\b", re.IGNORECASE)
 # Codes that say nothing by themselves, so that the text may.
@@ -222,14 +239,12 @@ def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
 
     `fresh`: the connection had carried no message before. A relay may close a used one between two messages.
     """
-    if answer.stage in _BEFORE_MAIL:
-        return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
     if answer.reply is None:
         return _judge_silence(answer.stage, fresh=fresh)
-    if answer.stage is Stage.MAIL:
-        if answer.reply.enhanced in _TOO_BIG or answer.reply.code == 552:  # noqa: PLR2004  # RFC 1870 §6.1
-            return Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS)
-        return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
+    if answer.stage in _BEFORE_MAIL or answer.stage is Stage.MAIL:
+        if answer.stage is Stage.MAIL and _is_too_big(answer.reply):  # RFC 1870 §6.1
+            return Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
+        return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=_slows_the_relay(answer.stage, answer.reply))
     if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
         return Verdict(DeliveryState.ACCEPTED, "accepted")
     first = answer.reply.code // 100
@@ -242,6 +257,8 @@ def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
 
 def _judge_silence(stage: Stage, *, fresh: bool) -> Verdict:
     """No parsable reply: only after the dot is there a doubt (RFC 1047)."""
+    if stage in _BEFORE_MAIL:
+        return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
     if stage is Stage.DOT:
         return Verdict(DeliveryState.IN_DOUBT, "in_doubt", Blame.RELAY)
     if stage is Stage.MAIL and not fresh:
@@ -249,22 +266,47 @@ def _judge_silence(stage: Stage, *, fresh: bool) -> Verdict:
     return Verdict(DeliveryState.DEFERRED, "connection_lost", Blame.RELAY, costs=True)
 
 
+def _slows_the_relay(stage: Stage, reply: Reply) -> Slow:
+    """What a relay asks for that takes no message now."""
+    if reply.code // 100 != 4:  # noqa: PLR2004  # RFC 5321 §4.2.1: 4yz
+        return Slow.NOTHING
+    if _is_throttle(reply):
+        return Slow.HALVE if _CONNECTIONS.search(reply.text) else Slow.THROTTLE
+    return Slow.HALVE if stage is Stage.MAIL and _is_busy(reply) else Slow.NOTHING
+
+
 def _judge_later(reply: Reply) -> Verdict:
     """A 4yz reply: who slows, and whether it uses up an attempt."""
     if _GREYLIST.search(reply.text):
         return Verdict(DeliveryState.DEFERRED, "greylisted", Blame.READER, greylisted=True)
-    if _THROTTLE.search(reply.text) or reply.enhanced.startswith("4.7."):
-        return Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN)
-    if reply.code == 421 or reply.enhanced.startswith("4.3."):  # noqa: PLR2004  # RFC 5321 §3.8: closing down
-        return Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY)
+    if _is_throttle(reply):
+        return Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN, slows=Slow.THROTTLE)
+    if reply.enhanced.startswith("4.7."):
+        return Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN, slows=Slow.HALVE)
+    if _is_busy(reply):
+        return Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY, slows=Slow.HALVE)
     return Verdict(DeliveryState.DEFERRED, "deferred", Blame.READER, costs=True)
+
+
+def _is_throttle(reply: Reply) -> bool:
+    said = reply.enhanced == _THROTTLE_CODE or _THROTTLE.search(reply.text)
+    return bool(said) and reply.enhanced not in _MAILBOX
+
+
+def _is_busy(reply: Reply) -> bool:
+    return reply.code == 421 or reply.enhanced.startswith("4.3.")  # noqa: PLR2004  # RFC 5321 §3.8: closing down
+
+
+def _is_too_big(reply: Reply) -> bool:
+    """RFC 5321 §4.2.2: 552 may be of storage; a code of RFC 3463 says it better, where there is one."""
+    return reply.enhanced in _TOO_BIG or (reply.code == 552 and reply.enhanced in _GENERIC)  # noqa: PLR2004
 
 
 def _judge_never(stage: Stage, reply: Reply) -> Verdict:
     """A 5yz reply. '5xx means suppress' is wrong most of the time: only a dead address is held against it."""
     if _OUR_AUTHENTICATION.match(reply.enhanced):
-        return Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS)
-    policy = (
+        return Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS, refused=True)
+    policy = bool(
         reply.enhanced.startswith("5.7.")
         or reply.code in _ABOUT_US
         or reply.enhanced in _BAD_SENDER
@@ -272,13 +314,25 @@ def _judge_never(stage: Stage, reply: Reply) -> Verdict:
         or (not reply.enhanced and _POLICY.search(reply.text))
     )
     if policy and stage is not Stage.DOT:
-        return Verdict(DeliveryState.DEFERRED, "policy", Blame.OURS)
+        return Verdict(DeliveryState.DEFERRED, "policy", Blame.OURS, refused=True)
     told = reply.enhanced in _GENERIC and not policy and not _ABOUT_A_DOMAIN.search(reply.text)
     if reply.enhanced in _DEAD_ADDRESS or (told and _UNKNOWN_USER.search(reply.text)):
         return Verdict(DeliveryState.FAILED, "no_such_address", Blame.READER, hard_bounce=True)
     if stage is Stage.RCPT:
         return Verdict(DeliveryState.FAILED, "refused", Blame.READER)
-    return Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS)
+    if _is_too_big(reply) and not policy:
+        return Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
+    if reply.enhanced in _FULL_OR_OFF:
+        return Verdict(DeliveryState.FAILED, "refused", Blame.READER)
+    return Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS, refused=policy)
+
+
+_PAUSES = {"authentication": 3, "message_refused": 5, "too_big": 5}
+
+
+def pauses(reason: str) -> int | None:
+    """After how many verdicts of this reason an edition pauses, for somebody to look; None: whatever their number."""
+    return _PAUSES.get(reason)
 
 
 _GREYLIST_MINUTES = (5, 15, 30)

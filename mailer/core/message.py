@@ -48,11 +48,17 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What goes over the wire. `data`: the whole message, CRLF line ends, not dot-stuffed, without the final dot."""
+    """What goes over the wire. `data`: the whole message, CRLF line ends, not dot-stuffed, without the final dot.
+
+    `ready`: whoever made it knows that its line ends are CRLF alone and that no line begins with a dot. `envelope_id`:
+    what a notification of its fate shall name (RFC 3461 §4.4); '' where none is asked for.
+    """
 
     sender: str
     recipient: str
     data: bytes
+    ready: bool = False
+    envelope_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,23 @@ class Compiled:
     segments: tuple[bytes, ...]
     slots: tuple[str, ...]
     language: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a copy can go over the wire as it is: CRLF alone, no NUL, and no line that begins with a dot.
+
+        So it is with all that `compile_mail` makes, whose slots hold nothing that could break it; a stored mail is
+        looked at once.
+        """
+        sample = b"x".join(self.segments)
+        ends = sample.count(b"\r\n")
+        return (
+            b"\0" not in sample
+            and b"\r\n." not in sample
+            and not sample.startswith(b".")
+            and sample.endswith(b"\r\n")
+            and ends == sample.count(b"\n") == sample.count(b"\r")
+        )
 
     def build(self, values: Mapping[str, bytes]) -> bytes:
         """The message of one reader. `values`: by slot, already encoded. Raises KeyError where one is missing."""

@@ -45,8 +45,11 @@ class Stationery:
         self._today = today
         self._links: dict[str, _Links] = {}
 
-    def write(self, item: Claimed, compiled: Compiled) -> Mail:
-        """The mail of a delivery. Raises InputError where the address can't stand in a header."""
+    def write(self, item: Claimed, compiled: Compiled, *, ready: bool = False) -> Mail:
+        """The mail of a delivery. Raises InputError where the address can't stand in a header.
+
+        `ready`: what `compiled.ready` says, asked once for many.
+        """
         links = self._links.get(item.key_id) or self._under(item.key_id)
         data = compiled.build(
             {
@@ -57,7 +60,7 @@ class Stationery:
                 "since": _since(self._asked(item), compiled.language),
             }
         )
-        return Mail(self._sender, item.address, data)
+        return Mail(self._sender, item.address, data, ready)
 
     def reader(self, item: Claimed, known: Subscriber | None, live: Live) -> Reader:
         """Who a delivery's copy of a live mail is for. A test copy is for a sample reader."""

@@ -19,6 +19,8 @@ class Extensions:
     size: bool = False
     eight_bit: bool = False
     utf8: bool = False
+    pipelining: bool = False
+    dsn: bool = False
 
 
 def refused_here(mail: Mail, offered: Extensions) -> Answer | None:
@@ -46,12 +48,24 @@ def mail_from(mail: Mail, size: int, offered: Extensions) -> bytes:
         line += " BODY=8BITMIME"  # RFC 6152
     if not (mail.sender.isascii() and mail.recipient.isascii()):
         line += " SMTPUTF8"
+    if offered.dsn and mail.envelope_id:
+        line += f" RET=HDRS ENVID={_xtext(mail.envelope_id)}"  # RFC 3461 §4.3, §4.4
     return line.encode() + b"\r\n"
 
 
-def rcpt_to(mail: Mail) -> bytes:
-    """The RCPT command with its line end."""
-    return f"RCPT TO:<{mail.recipient}>\r\n".encode()
+def rcpt_to(mail: Mail, offered: Extensions) -> bytes:
+    """The RCPT command with its line end. Where failures shall be told, delays are not: nothing is done about them."""
+    line = f"RCPT TO:<{mail.recipient}>"
+    if offered.dsn and mail.envelope_id:
+        line += " NOTIFY=FAILURE"  # RFC 3461 §4.1
+        if mail.recipient.isascii():
+            line += f" ORCPT=rfc822;{_xtext(mail.recipient)}"  # RFC 3461 §4.2
+    return line.encode() + b"\r\n"
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 §4: printable ASCII but for '+' and '=', which stand as '+2B' and '+3D'."""
+    return text.replace("+", "+2B").replace("=", "+3D")
 
 
 def _writable(address: str) -> bool:

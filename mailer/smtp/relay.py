@@ -105,6 +105,8 @@ class Relay:
             size=client.supports_extension("size"),
             eight_bit=client.supports_extension("8bitmime"),
             utf8=client.supports_extension("smtputf8"),
+            pipelining=client.supports_extension("pipelining"),
+            dsn=client.supports_extension("dsn"),
         )
         return Connection(
             Wire(cast("asyncio.Transport", transport)),

@@ -8,6 +8,7 @@ from mailer.core.delivery import Reply
 from mailer.smtp.reply import ReplyParser, Unparsable
 
 _CHUNK = 64 * 1024
+CLOSING = 421  # RFC 5321 §3.8
 
 
 class Wire(asyncio.Protocol):
@@ -64,15 +65,29 @@ class Wire(asyncio.Protocol):
                 await self._wait(until, f"the relay took no data for {patience:g} seconds")
         return not self.trouble
 
-    async def reply(self, patience: float) -> Reply | None:
-        """The next reply that is owed; None when the connection broke before it came.
+    async def replies(self, count: int, patience: float) -> list[Reply]:
+        """The next `count` replies that are owed; fewer where the connection broke before they came.
 
-        `patience`: seconds for the whole reply, however slowly its bytes come.
+        A 421 is the last one, whatever was owed: the relay goes (RFC 5321 §3.8), and need not answer what it was asked
+        before. `patience`: seconds for all of them, however slowly their bytes come.
         """
-        until = self._loop.time() + patience
-        while not self._replies and not self.trouble:
-            await self._wait(until, f"the relay gave no reply within {patience:g} seconds")
-        return self._replies.popleft() if self._replies else None
+        found = self._replies
+        if len(found) < count and not self.trouble:
+            until = self._loop.time() + patience
+            otherwise = f"the relay gave no reply within {patience:g} seconds"
+            while len(found) < count and not self.trouble and not (found and found[-1].code == CLOSING):
+                await self._wait(until, otherwise)
+        return [found.popleft() for _ in range(min(count, len(found)))]
+
+    async def reply(self, patience: float) -> Reply | None:
+        """The next reply that is owed; None when the connection broke before it came."""
+        found = await self.replies(1, patience)
+        return found[0] if found else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the connection stands and nothing has arrived that was not looked at yet."""
+        return not self.trouble and not self._transport.is_closing() and not self._poll.poll(0)
 
     async def quiet(self) -> bool:
         """Whether the connection still stands after everything that already arrived was looked at."""

@@ -1,12 +1,12 @@
 """The ledger. All run in the caller's transaction; work is taken by a conditional write and its row count."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     and_,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     text,
@@ -21,6 +22,8 @@ from sqlalchemy import (
 )
 
 from mailer.core.delivery import NOT_ON_THE_WIRE, Answer, Claimed, DeliveryState, Verdict
+from mailer.store.instant import to_number
+from mailer.store.prepared import Prepared, those_of
 from mailer.store.tables import attempts, deliveries, editions, notices, subscribers, suppressions
 
 
@@ -68,7 +71,6 @@ _WANTED = or_(
     ),
     and_(deliveries.c.purpose == "goodbye", exists().where(*_READER, subscribers.c.state == "unsubscribed", _FREE)),
 )
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
 
 ERASED = "(erased)"
@@ -183,23 +185,28 @@ def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Cla
     return [Claimed(*row) for row in rows]  # type: ignore[call-arg]  # twelve columns, twelve fields
 
 
-_PERMIT = (
+# With a plus, so that SQLite goes by the ids it was given and not by the index of all that is held.
+_STATE: ColumnElement[str] = literal_column("+deliveries.state")
+_PERMIT = Prepared(
     update(deliveries)
     .where(
-        deliveries.c.id.in_(_IDS),
-        deliveries.c.state == "claimed",
+        deliveries.c.id.in_(those_of("ids")),
+        _STATE == "claimed",
         deliveries.c.epoch == bindparam("held_epoch"),
         deliveries.c.expires_at > bindparam("at"),
         _WANTED,
     )
     .values(state="sending", permit_at=bindparam("at"))
-    .returning(deliveries.c.id)
+    .returning(deliveries.c.id),
+    "ids",
+    "held_epoch",
+    "at",
 )
 
 
 def permit(connection: Connection, epoch: int, ids: Sequence[int], now: datetime) -> frozenset[int]:
     """Those of `ids` that may go out now. Nothing of a message is sent before the commit of this has returned."""
-    rows = connection.execute(_PERMIT, {"ids": ids, "held_epoch": epoch, "at": now})
+    rows = _PERMIT.run(connection, {"ids": json.dumps(ids), "held_epoch": epoch, "at": to_number(now)})
     return frozenset(row[0] for row in rows)
 
 
@@ -238,10 +245,13 @@ def give_back(connection: Connection, epoch: int, ids: Sequence[int]) -> None:
     )
 
 
-_ACCEPTED = (
+_ACCEPTED = Prepared(
     update(deliveries)
-    .where(deliveries.c.id.in_(_IDS), deliveries.c.state == "sending", deliveries.c.epoch == bindparam("held_epoch"))
-    .values(state="accepted", reason="", settled_at=bindparam("at"))
+    .where(deliveries.c.id.in_(those_of("ids")), _STATE == "sending", deliveries.c.epoch == bindparam("held_epoch"))
+    .values(state="accepted", reason="", settled_at=bindparam("at")),
+    "ids",
+    "held_epoch",
+    "at",
 )
 
 
@@ -262,7 +272,7 @@ def settle(connection: Connection, epoch: int, results: Sequence[Result], now: d
     """Write down how permits were used."""
     accepted = [item.delivery.id for item in results if item.verdict.state is DeliveryState.ACCEPTED]
     if accepted:
-        connection.execute(_ACCEPTED, {"ids": accepted, "held_epoch": epoch, "at": now})
+        _ACCEPTED.run(connection, {"ids": json.dumps(accepted), "held_epoch": epoch, "at": to_number(now)})
     for item in results:
         if item.verdict.state is not DeliveryState.ACCEPTED:
             _settle_other(connection, epoch, item, now)

@@ -16,10 +16,12 @@ from mailer.core.delivery import (
     Blame,
     DeliveryState,
     Reply,
+    Slow,
     Stage,
     Verdict,
     backoff,
     judge,
+    pauses,
 )
 from mailer.smtp.reply import ReplyParser
 
@@ -28,11 +30,16 @@ RELAY = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
 UNKNOWN = Verdict(DeliveryState.FAILED, "no_such_address", Blame.READER, hard_bounce=True)
 REFUSED = Verdict(DeliveryState.FAILED, "refused", Blame.READER)
 MESSAGE = Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS)
-POLICY = Verdict(DeliveryState.DEFERRED, "policy", Blame.OURS)
-AUTHENTICATION = Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS)
+SPAM = Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS, refused=True)
+TOO_BIG = Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
+POLICY = Verdict(DeliveryState.DEFERRED, "policy", Blame.OURS, refused=True)
+AUTHENTICATION = Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS, refused=True)
 GREYLISTED = Verdict(DeliveryState.DEFERRED, "greylisted", Blame.READER, greylisted=True)
-THROTTLED = Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN)
-BUSY = Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY)
+THROTTLED = Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN, slows=Slow.THROTTLE)
+SLOWED = Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN, slows=Slow.HALVE)
+BUSY = Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY, slows=Slow.HALVE)
+RELAY_HALVED = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=Slow.HALVE)
+RELAY_THROTTLED = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=Slow.THROTTLE)
 LATER = Verdict(DeliveryState.DEFERRED, "deferred", Blame.READER, costs=True)
 LOST = Verdict(DeliveryState.DEFERRED, "connection_lost", Blame.RELAY, costs=True)
 DOUBT = Verdict(DeliveryState.IN_DOUBT, "in_doubt", Blame.RELAY)
@@ -49,17 +56,24 @@ def said(text: str) -> Reply:
 
 CASES = [
     # Whatever comes before RCPT is the relay's fault or ours, never the reader's.
-    (Stage.GREETING, "421 4.7.0 mx.example.com Error: too many connections from 192.0.2.1", RELAY),
+    (Stage.GREETING, "421 4.7.0 mx.example.com Error: too many connections from 192.0.2.1", RELAY_HALVED),
+    (Stage.GREETING, "421 4.7.0 Try again later, rate limit exceeded", RELAY_THROTTLED),
+    (Stage.GREETING, "421 mx.example.com is shutting down", RELAY),
+    (Stage.AUTH, "454 4.7.0 Too many login attempts, please try again later.", RELAY_THROTTLED),
     (Stage.GREETING, "554 5.7.1 Your address is listed at zen.spamhaus.org", RELAY),
     (Stage.EHLO, "501 5.5.4 Invalid domain name", RELAY),
     (Stage.TLS, "454 4.7.0 TLS not available due to temporary reason", RELAY),
     (Stage.AUTH, "535-5.7.8 Username and Password not accepted.|535 5.7.8 https://support.google.com/mail", RELAY),
     (Stage.AUTH, "454 4.7.0 Temporary authentication failure", RELAY),
-    (Stage.MAIL, "421 4.3.2 Service not available", RELAY),
-    (Stage.MAIL, "452 4.3.1 Insufficient system storage", RELAY),
+    (Stage.MAIL, "421 4.3.2 Service not available", RELAY_HALVED),
+    (Stage.MAIL, "452 4.3.1 Insufficient system storage", RELAY_HALVED),
+    (Stage.MAIL, "421 4.7.0 too many concurrent sessions", RELAY_HALVED),
+    (Stage.MAIL, "454 Throttling failure: Maximum sending rate exceeded.", RELAY_THROTTLED),
+    (Stage.MAIL, "450 4.1.8 Sender address rejected: Domain not found", RELAY),
     (Stage.MAIL, "550 5.7.1 Sender address rejected: not owned by user", RELAY),
-    (Stage.MAIL, "552 5.3.4 Message size exceeds fixed limit", MESSAGE),
-    (Stage.MAIL, "552 Message size exceeds maximum value", MESSAGE),
+    (Stage.MAIL, "552 5.3.4 Message size exceeds fixed limit", TOO_BIG),
+    (Stage.MAIL, "552 Message size exceeds maximum value", TOO_BIG),
+    (Stage.MAIL, "552 5.2.2 over quota", RELAY),
     (Stage.RCPT, "550 Recipient address rejected: Domain does not exist", REFUSED),
     (Stage.RCPT, "550 5.1.2 The address does not exist", REFUSED),
     (Stage.RCPT, "550 5.4.4 Recipient address: domain does not exist", REFUSED),
@@ -162,8 +176,11 @@ CASES = [
     (Stage.DOT, "454 Throttling failure: Daily message quota exceeded.", THROTTLED),
     (Stage.RCPT, "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to complaints", THROTTLED),
     (Stage.RCPT, "421-4.7.28 Our system has detected an unusual rate of unsolicited mail|421 4.7.28 gsmtp", THROTTLED),
-    (Stage.RCPT, "451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719)", THROTTLED),
+    (Stage.RCPT, "451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719)", SLOWED),
     (Stage.RCPT, "451 too many recipients, slow down", THROTTLED),
+    (Stage.DOT, "421 4.7.28 Come back later", THROTTLED),
+    (Stage.RCPT, "421 4.7.0 try again later, closing connection", SLOWED),
+    (Stage.DOT, "451 4.7.1 unfortunately, not now", SLOWED),
     # The relay is busy or closing.
     (Stage.RCPT, "452 4.3.1 Insufficient system storage", BUSY),
     (Stage.DOT, "451 4.3.0 Error: queue file write error", BUSY),
@@ -172,6 +189,14 @@ CASES = [
     # The address, for now.
     (Stage.RCPT, "452 4.2.2 The email account that you tried to reach is over quota.", LATER),
     (Stage.RCPT, "450 4.2.1 The user you are trying to contact is receiving mail too quickly.", LATER),
+    (
+        Stage.RCPT,
+        (
+            "450-4.2.1 The user you are trying to contact is receiving email at a rate that|"
+            "450 4.2.1 prevents additional messages from being delivered."
+        ),
+        LATER,
+    ),
     (Stage.RCPT, "451 Temporary local problem - please try later", LATER),
     (Stage.RCPT, "450 4.1.2 <ann@example.org>: Recipient address rejected: Domain not found", LATER),
     (Stage.DATA, "451 4.5.0 try again", LATER),
@@ -182,9 +207,13 @@ CASES = [
     (Stage.DOT, "251 ok", ACCEPTED),
     (Stage.DOT, "299", ACCEPTED),
     (Stage.DOT, "451 4.6.0 content check pending", LATER),
-    (Stage.DOT, "552 5.3.4 Message size exceeds fixed limit", MESSAGE),
-    (Stage.DOT, "552-5.7.0 This message was blocked because its content presents a security issue.|552 5.7.0", MESSAGE),
-    (Stage.DOT, "554 5.7.1 Spam message rejected", MESSAGE),
+    (Stage.DOT, "552 5.3.4 Message size exceeds fixed limit", TOO_BIG),
+    (Stage.DOT, "554 5.2.3 longer than what the administrator allows", TOO_BIG),
+    (Stage.DATA, "552 too much mail data", TOO_BIG),
+    (Stage.DOT, "552 blocked as spam", SPAM),
+    (Stage.DOT, "552 5.2.2 mailbox full", REFUSED),
+    (Stage.DOT, "552-5.7.0 This message was blocked because its content presents a security issue.|552 5.7.0", SPAM),
+    (Stage.DOT, "554 5.7.1 Spam message rejected", SPAM),
     (Stage.DOT, "550 5.6.0 malformed", MESSAGE),
     (Stage.DOT, "550 5.1.1 user unknown", UNKNOWN),
     (Stage.DATA, "554 5.5.1 Error: no valid recipients", MESSAGE),
@@ -240,8 +269,32 @@ def test_rules_that_hold_for_every_answer(stage, code, enhanced, text, fresh, si
     if verdict.hard_bounce:
         assert (verdict.state, verdict.blame) == (DeliveryState.FAILED, Blame.READER)
         assert not enhanced.startswith("x.7")
+    if verdict.slows is not Slow.NOTHING:
+        assert verdict.blame in {Blame.DOMAIN, Blame.RELAY}
+        assert not verdict.costs
+        assert 400 <= code < 500
+    if verdict.refused:
+        assert (verdict.blame, code // 100) == (Blame.OURS, 5)
     if verdict.greylisted or verdict.reason in {"throttled", "relay_busy", "policy", "authentication"}:
         assert not verdict.costs
+
+
+@pytest.mark.parametrize(
+    ("verdict", "number"),
+    [
+        (AUTHENTICATION, 3),
+        (MESSAGE, 5),
+        (SPAM, 5),
+        (TOO_BIG, 5),
+        (POLICY, None),
+        (UNKNOWN, None),
+        (THROTTLED, None),
+        (ACCEPTED, None),
+    ],
+    ids=lambda value: getattr(value, "reason", ""),
+)
+def test_an_edition_pauses_after_so_many_that_no_reader_is_to_blame_for(verdict, number):
+    assert pauses(verdict.reason) == number
 
 
 def test_an_answer_is_shown_as_the_relay_said_it():

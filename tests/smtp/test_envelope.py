@@ -76,7 +76,7 @@ def test_only_what_was_offered_is_used_and_only_where_needed(sender, recipient, 
 
 
 def test_the_recipient_stands_in_brackets():
-    assert rcpt_to(Mail("", "änn@example.org", b"")) == "RCPT TO:<änn@example.org>\r\n".encode()
+    assert rcpt_to(Mail("", "änn@example.org", b""), ALL) == "RCPT TO:<änn@example.org>\r\n".encode()
 
 
 def test_our_own_refusals_read_as_such():

@@ -115,7 +115,7 @@ class Crew:
     async def write(self, item: Claimed, content: Compiled | Live) -> Mail:
         """Its message, from what `ready` found."""
         if isinstance(content, Compiled):
-            return self.stationery.write(item, content)
+            return self.stationery.write(item, content, ready=True)
         async with self._rendering:
             await asyncio.sleep(0)  # a permit gets old while others render: whoever has one goes first
             started = monotonic()
