@@ -421,6 +421,7 @@ NO = [
 # A reply that comes unasked, yet late enough to pass for the one that is awaited, nobody can tell from it. So chance
 # says nothing that would let a body go before the relay wants it, or be thanked for before it is there.
 WORDS = {"MAIL": YES + NO, "RCPT": YES + NO, "DATA": NO, "DOT": YES + NO + HINTS, "RSET": YES + NO + HINTS}
+EXAMPLES = int(os.environ.get("MAILER_TEST_EXAMPLES", "0"))
 MAILS = 8
 IMPATIENCE = 0.05
 
@@ -485,7 +486,8 @@ class Whims:
             del scene.session.write
 
 
-@settings(max_examples=int(os.environ.get("MAILER_TEST_EXAMPLES", "60")))
+# The same examples each time, so that CI is steady; MAILER_TEST_EXAMPLES=1500 plays so many new ones.
+@settings(max_examples=EXAMPLES or 60, derandomize=not EXAMPLES)
 @given(manners=manners(), seed=st.integers(0, 2**32), pipelined=st.booleans(), grouped=st.booleans())
 def test_whatever_the_relay_says_no_mail_counts_that_it_did_not_take(manners, seed, pipelined, grouped):
     asyncio.run(_play(Whims(manners, random.Random(seed)), PIPELINED if pipelined else OFFERS, grouped=grouped))
