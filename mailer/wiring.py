@@ -11,14 +11,16 @@ from functools import cached_property
 from mailer.config import Settings, why_not_send
 from mailer.core.cadence import Cadence, slower_than, zone_named
 from mailer.core.personal import Stationery
+from mailer.core.sharing import Share
 from mailer.core.tokens import fingerprint
 from mailer.errors import Misuse, Refused
 from mailer.flows import erasing, tidying
-from mailer.flows.delivering import Report, Run, drain, the_one_sender
+from mailer.flows.delivering import Report, Run, Way, drain, the_one_sender
 from mailer.flows.ingesting import Source
 from mailer.flows.noticing.posting import Supplies, post
 from mailer.flows.planning import Composer, Planned, plan
 from mailer.smtp import Relay
+from mailer.smtp.exchangers import Exchangers
 from mailer.store.database import Database
 from mailer.templating import Press, Templates
 from mailer.templating.pages import Pages
@@ -76,6 +78,11 @@ class Parts:
             raise Misuse(f"There is no cadence '{name}'. There are: {', '.join(known)}.")
         return known[name]
 
+    def next_due(self, cadence: str) -> datetime | None:
+        """When that cadence is due next; None where there is none of that name any more."""
+        known = self.cadences().get(cadence)
+        return None if known is None else known.next_due(self.clock())
+
     def composer(self) -> Composer:
         """Made once: a theme is read, compiled and tried out for it. Raises TemplateError."""
         return self._composer
@@ -122,22 +129,25 @@ class Parts:
             today=self.clock().astimezone(zone_named(site.timezone)).date(),
         )
 
-    def relays(self) -> dict[str, Relay]:
-        """The ways that our mail may go, by name. Raises ConfigError where a password's file can't be read."""
+    def ways(self) -> dict[str, Way]:
+        """The relays that our mail may go by, by name. Raises ConfigError where a password's file can't be read."""
         settings = self.settings
         return {
-            name: Relay(
-                options,
-                password=settings.relay_password(name),
-                reply_timeout=settings.delivery.reply_timeout.total_seconds(),
+            name: Way(
+                Relay(
+                    options,
+                    password=settings.relay_password(name),
+                    reply_timeout=settings.delivery.reply_timeout.total_seconds(),
+                ),
+                options.connections,
+                Share(options.weight, options.failover),
+                options.rate_per_second,
+                options.rate_per_hour,
+                options.rate_per_day,
             )
             for name, options in settings.relays().items()
             if options.may_take(settings.site.from_address)
         }
-
-    def relay(self) -> Relay:
-        """The first of them. Raises ConfigError where a password's file can't be read."""
-        return next(iter(self.relays().values()))
 
     def source(self) -> Source:
         """How feeds are fetched."""
@@ -187,21 +197,21 @@ class Parts:
 
         Raises SenderBusy where another process sends and we are not `patient`.
         """
-        stationery, relay = self.stationery(), self.relay()
+        stationery, ways = self.stationery(), self.ways()
         await drain(
             database,
-            relay,
+            ways,
             run=run,
             stationery=stationery,
             press=Press(),
             options=self.settings.delivery,
-            connections=self.settings.smtp.connections,
             clock=self.clock,
             chance=self.chance,
             fingerprint=self.fingerprint,
             stop=stop,
             report=report,
             turn=lambda: the_one_sender(database, note, tell, stop, patient=patient),
+            groups=Exchangers() if self.settings.pacing.mx else None,
         )
 
     async def tidy(self, database: Database) -> None:

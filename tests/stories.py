@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,7 +19,7 @@ from mailer.core.digest import Site
 from mailer.core.personal import Stationery
 from mailer.core.subscription import Newcomer
 from mailer.core.tokens import fingerprint
-from mailer.flows.delivering import Opener, Report, Run, drain
+from mailer.flows.delivering import Groups, Opener, Report, Run, Way, drain
 from mailer.flows.planning import Planned, plan
 from mailer.flows.planning.composing import Composer
 from mailer.store import articles as article_store
@@ -155,7 +155,7 @@ async def make_edition(
 
 async def send(
     database: Database,
-    relay: Opener,
+    relay: Opener | Mapping[str, Way],
     clock: Callable[[], datetime],
     *,
     run: Run | None = None,
@@ -164,23 +164,24 @@ async def send(
     stop: asyncio.Event | None = None,
     report: Report | None = None,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    groups: Groups | None = None,
     **options: Any,
 ) -> Report:
-    """Drain what is due. `options`: of [delivery]."""
+    """Drain what is due. `relay`: one, or several by name. `options`: of [delivery]."""
     report = report or Report()
     await drain(
         database,
-        relay,
+        relay if isinstance(relay, Mapping) else {"default": Way(relay, connections)},
         run=run or Run(),
         stationery=Stationery(sender=SITE.from_address, keys=keys, zone=ZoneInfo("UTC"), today=clock().date()),
         options=DeliveryOptions(**options),
-        connections=connections,
         clock=clock,
         chance=lambda: 0.5,
         fingerprint=lambda email: fingerprint(email, keys[-1]),
         stop=stop or asyncio.Event(),
         report=report,
         turn=turn,
+        groups=groups,
     )
     return report
 

@@ -15,6 +15,8 @@ from mailer import __version__
 from mailer.cli import (
     articles,
     config,
+    controls,
+    deliveries,
     demo,
     editions,
     feeds,
@@ -49,7 +51,9 @@ app.add_typer(articles.app, name="articles")
 subscriber_files.register(subscribers.app)
 reader_records.register(subscribers.app)
 app.add_typer(subscribers.app, name="subscribers")
+controls.register(editions.app)
 app.add_typer(editions.app, name="editions")
+app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(keys.app, name="keys")
 app.add_typer(messages.app, name="messages")
 app.add_typer(templates.app, name="templates")

@@ -80,19 +80,20 @@ def show(
 
 @dataclass(frozen=True, slots=True)
 class _Detail:
-    """What is known of one edition. `readers`: by variant."""
+    """What is known of one edition. `readers`: by variant. `said`: the relay's last refusal of a mail of it."""
 
     edition: "Edition"
     states: "Mapping[str, int]"
     variants: "Sequence[Variant]"
     readers: "Mapping[int, int]"
     missed: "Sequence[Missed]"
+    said: str
 
 
 def _read(connection: "Connection", edition: int, limit: int) -> _Detail:
     """Raises NotFound."""
     from mailer.errors import NotFound
-    from mailer.store import editions, stats
+    from mailer.store import editions, stats, underway
 
     found = editions.by_id(connection, edition)
     if found is None:
@@ -103,6 +104,7 @@ def _read(connection: "Connection", edition: int, limit: int) -> _Detail:
         editions.variants_of(connection, edition),
         stats.readers_by_variant(connection, edition),
         stats.missed(connection, edition, limit),
+        underway.last_refusal(connection, edition) if found.state == "paused" and found.reason else "",
     )
 
 
@@ -149,11 +151,14 @@ def _document(detail: _Detail, public_url: str) -> dict[str, Any]:
 
 def _tell(detail: _Detail, zone: str, public_url: str) -> None:
     from mailer.cli.holds import held_in_words
+    from mailer.cli.pauses import paused_in_words
 
     found = detail.edition
     say(f"{found.cadence} {found.period}: {found.state}", f"Planned {when(found.planned_at, zone)}", "")
     if found.state == "held":
         say(*held_in_words([found]), "")
+    if found.state == "paused":
+        say(*paused_in_words(found, detail.states, detail.said), "")
     if found.findings:
         say("Lint found:", *(f"  {finding}" for finding in found.findings), "")
     say(states_in_words(found.planned, detail.states), "")

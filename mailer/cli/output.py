@@ -32,14 +32,14 @@ def show_json(document: Any) -> None:
 def say(*lines: str) -> None:
     """What the command was asked for."""
     for line in lines:
-        typer.echo(_seen(line))
+        typer.echo(cleaned(line))
 
 
 def tell(*lines: str) -> None:
     """Progress and warnings. Where nobody reads them any more, the work goes on."""
     with suppress(OSError):
         for line in lines:
-            typer.echo(_seen(line), err=True)
+            typer.echo(cleaned(line), err=True)
 
 
 def complain(sentence: str, *, as_json: bool = False) -> None:
@@ -90,7 +90,7 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _seen(text: str) -> str:
+def cleaned(text: str) -> str:
     """The text without what a terminal would obey. A line break is kept: it is ours."""
     return "\n".join(_UNSEEN.sub("\N{REPLACEMENT CHARACTER}", line) for line in text.split("\n"))
 

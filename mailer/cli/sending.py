@@ -12,6 +12,7 @@ import uvloop
 from mailer.cli.editions import edition_document, states_in_words
 from mailer.cli.holds import found_in_words, held_in_words
 from mailer.cli.output import complain, counted, say, show_json, tell, when
+from mailer.cli.pauses import counts_in_words, why_paused
 from mailer.cli.progress import watched
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryState, EditionState
@@ -21,7 +22,7 @@ from mailer.errors import Misuse, RelayDown
 from mailer.flows import planning, releasing
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
-from mailer.store import editions, notices, stats
+from mailer.store import editions, notices, outbox, stats
 from mailer.store.database import Database
 from mailer.store.editions import Edition
 from mailer.wiring import Parts
@@ -32,6 +33,8 @@ NAMED = 20
 NO_STATES: Mapping[str, int] = {state.value: 0 for state in DeliveryState}
 
 T = TypeVar("T")
+Standings = list[tuple[Edition, dict[str, int]]]
+_HALTED = frozenset({EditionState.PAUSED, EditionState.CANCELLED})
 
 
 def rehearse(made: Parts, cadence: str | None, *, as_json: bool) -> None:
@@ -104,14 +107,18 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
         await _beforehand(made, database, tidy=not cadence)
         planned = [await made.plan(database, one) for one in chosen]
         edition = planned[0].edition if cadence else None
+        halted: Standings = []
         if edition is not None or not cadence:
             run = Run(edition=edition.id if edition else None, limit=limit, wait=wait)
+            asked = set(await database.read(outbox.running, edition.id if edition else None))
+            asked |= {edition.id} if edition is not None and edition.state == EditionState.PAUSED else set()
             async with watched(database, run, report):
                 await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
+            halted = await _halted(database, asked)
         shown = await _stands(database, planned, report, only=bool(cadence))
         waiting, looked_at = await database.read(stats.unfinished), await database.read(stats.looked_at)
         held = await database.read(editions.held)
-        return _Outcome(planned, shown, waiting, looked_at, held, await database.read(notices.held))
+        return _Outcome(planned, shown, waiting, looked_at, held, await database.read(notices.held), halted)
 
     outcome = _run_stoppable(made, work)
     planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
@@ -145,21 +152,18 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
             say("Held in doubt: may have arrived, and is not sent again by itself. Names: `mailer editions show ID`.")
         say(*held_in_words(edition for edition in outcome.held if edition not in insisted))
     _complain_of_held(outcome.held_mails, insisted)
-    return _concluded(report, zone, quiet=as_json) or int(bool(insisted))
+    _complain_of_halted(outcome.halted)
+    return _concluded(report, zone, quiet=as_json) or int(bool(insisted or outcome.halted))
 
 
 def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
     """Let an edition go if it is held, and send what is left of it. Returns the exit code."""
-    cadences = made.cadences()
     report = Report()
-
-    def next_due(name: str) -> datetime | None:
-        return cadences[name].next_due(made.clock()) if name in cadences else None
 
     async def work(database: Database, stop: asyncio.Event) -> tuple[Edition, dict[str, int], bool]:
         await _beforehand(made, database)
         edition, released = await releasing.release(
-            database, edition_id, now=made.clock(), max_age=made.settings.delivery.max_age, next_due=next_due
+            database, edition_id, now=made.clock(), max_age=made.settings.delivery.max_age, next_due=made.next_due
         )
         run = Run(edition=edition_id)
         async with watched(database, run, report):
@@ -175,7 +179,9 @@ def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
         already = edition.state == "done" and not report.outcomes
         state = "nothing left to send" if already else str(edition.state)
         say(f"{edition.cadence} {edition.period}: {state}. {states_in_words(edition.planned, states)}.")
-    return _concluded(report, made.settings.site.timezone, quiet=as_json)
+    halted = [(edition, states)] if edition.state in _HALTED else []
+    _complain_of_halted(halted)
+    return _concluded(report, made.settings.site.timezone, quiet=as_json) or int(bool(halted))
 
 
 def _complain_of_held(mails: int, insisted: Sequence[Edition]) -> None:
@@ -187,19 +193,43 @@ def _complain_of_held(mails: int, insisted: Sequence[Edition]) -> None:
         complain("\n".join(held_in_words([edition])))
 
 
+async def _halted(database: Database, asked: Iterable[int | None]) -> Standings:
+    """Those of the editions asked for that somebody, or trouble with the relay, has paused or cancelled by now."""
+    found: Standings = []
+    for edition_id in sorted(one for one in asked if one is not None):
+        edition = await database.read(editions.by_id, edition_id)
+        if edition is not None and edition.state in _HALTED:
+            found.append((edition, await database.read(stats.states, edition_id)))
+    return found
+
+
+def _complain_of_halted(halted: Standings) -> None:
+    """What was asked for and is not sent on, on standard error."""
+    for edition, states in halted:
+        name, counts = f"{edition.cadence} {edition.period}", counts_in_words(edition.planned, states)
+        if edition.state == EditionState.CANCELLED:
+            complain(f"{name} was cancelled meanwhile: {counts}. Its articles come with the next edition.")
+        elif edition.reason:
+            complain(f"{name} is paused: {why_paused(edition)}. {counts}. Then: mailer editions resume {edition.id}")
+        else:
+            complain(f"{name} is paused by hand: {counts}. Go on: mailer editions resume {edition.id}")
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     """How a run ended: what was planned, the editions it was about as they stand now, and what waits anywhere.
 
     `looked_at`: when the first that waits is looked at again. `held`: editions that wait for a person's word.
+    `halted`: those asked for that were paused, or were cancelled meanwhile.
     """
 
     planned: list[Planned]
-    shown: list[tuple[Edition, dict[str, int]]]
+    shown: Standings
     waiting: dict[str, int]
     looked_at: datetime | None
     held: list[Edition]
     held_mails: int
+    halted: Standings
 
 
 def _chosen(made: Parts, cadence: str | None) -> list[Cadence]:

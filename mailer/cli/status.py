@@ -1,6 +1,8 @@
 """`mailer status` and `mailer signups`: how things stand, what needs you, and what to do."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -8,12 +10,17 @@ from mailer.cli.output import JSON, counted, say, show_json, when
 from mailer.cli.session import parts, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from mailer.store.editions import Edition
     from mailer.store.signups import Standing
+    from mailer.store.underway import Underway
     from mailer.wiring import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Confirmation mails that are held.", rich_markup_mode=None)
+
+EVERY = 2.0
+"""Seconds between two looks of `--watch`."""
 
 
 def register(program: typer.Typer) -> None:
@@ -22,51 +29,107 @@ def register(program: typer.Typer) -> None:
     program.add_typer(app, name="signups")
 
 
-def status(context: typer.Context, as_json: bool = JSON) -> None:
-    """Show how things stand: what needs you first, then readers, mail that waits, and how the form is used."""
+def status(
+    context: typer.Context,
+    watch: bool = typer.Option(False, "--watch", help="Show it again every 2 seconds, or SECONDS, until Ctrl-C."),
+    seconds: float | None = typer.Argument(None, metavar="[SECONDS]", min=0.1, help="With --watch: how often."),
+    as_json: bool = JSON,
+) -> None:
+    """Show how things stand.
+
+    What needs you first, then what is being sent and how fast, readers, mail that waits, and how the form is used.
+    """
+    from mailer.errors import Misuse
+
+    if watch and as_json:
+        raise Misuse("--watch shows one look after another, --json is one document: take one of them.")
+    if seconds is not None and not watch:
+        raise Misuse("How often is said with --watch: mailer status --watch 5")
+    made = parts(context)
+    if watch:
+        from mailer.cli import watching
+
+        # The database is opened for each look, so that nothing is held while nobody looks.
+        watching.watch(lambda: list(_in_words(made, _look(made))), seconds or EVERY)
+        return
+    found = _look(made)
+    if as_json:
+        show_json(_document(found))
+    else:
+        say(*_in_words(made, found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How things stand at `now`. `waiting`: unfinished deliveries by state. `held`: editions."""
+
+    now: datetime
+    signups: "Standing"
+    readers: "Mapping[str, int]"
+    waiting: "Mapping[str, int]"
+    held: "Sequence[Edition]"
+    underway: "Underway"
+
+
+def _look(made: "Parts") -> _Look:
     import asyncio
 
-    from mailer.cli.holds import held_in_words
     from mailer.flows import holding
-    from mailer.store import editions, stats, subscribers
+    from mailer.store import editions, stats, subscribers, underway
 
-    made = parts(context)
-    found, readers, waiting, held = run(
+    now = made.clock()
+    found = run(
         made,
         lambda database: asyncio.gather(
-            holding.standing(database, now=made.clock()),
+            holding.standing(database, now=now),
             database.read(subscribers.by_state),
             database.read(stats.unfinished),
             database.read(editions.held),
+            database.read(underway.look, now),
         ),
     )
-    if as_json:
-        show_json(
-            {
-                "readers": readers,
-                "unfinished": waiting,
-                "held_editions": [edition.id for edition in held],
-                "signups": {
-                    "held_since": found.held_since,
-                    "held": found.held,
-                    "waiting": found.waiting,
-                    "last_24_hours": found.day,
-                    "networks_last_hour": dict(found.networks),
-                    "domains_last_hour": dict(found.domains),
-                },
-            }
-        )
-        return
-    say(*_held_in_words(made, found), *held_in_words(held))
-    said = ", ".join(f"{count:,} {state}" for state, count in readers.items())
-    say(f"Readers: {said or 'none yet'}.")
-    rows = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in waiting.items())
-    say(f"Mail that waits: {rows or 'none'}.")
-    if found.waiting:
+    return _Look(now, *found)
+
+
+def _document(found: _Look) -> dict[str, Any]:
+    from mailer.cli.underway import underway_document
+
+    signups = found.signups
+    return {
+        "readers": found.readers,
+        "unfinished": found.waiting,
+        "held_editions": [edition.id for edition in found.held],
+        "paused_editions": [one.edition.id for one in found.underway.progress if one.edition.state == "paused"],
+        **underway_document(found.underway),
+        "signups": {
+            "held_since": signups.held_since,
+            "held": signups.held,
+            "waiting": signups.waiting,
+            "last_24_hours": signups.day,
+            "networks_last_hour": dict(signups.networks),
+            "domains_last_hour": dict(signups.domains),
+        },
+    }
+
+
+def _in_words(made: "Parts", found: _Look) -> "Iterator[str]":
+    from mailer.cli.holds import held_in_words
+    from mailer.cli.underway import paused_in_status, underway_in_words
+
+    zone, signups = made.settings.site.timezone, found.signups
+    yield from _held_in_words(made, signups)
+    yield from held_in_words(found.held)
+    yield from paused_in_status(found.underway)
+    yield from underway_in_words(found.underway, found.waiting, found.now, zone)
+    said = ", ".join(f"{count:,} {state}" for state, count in found.readers.items())
+    yield f"Readers: {said or 'none yet'}."
+    rows = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in found.waiting.items())
+    yield f"Mail that waits: {rows or 'none'}."
+    if signups.waiting:
         pace = made.settings.signup.operator_per_hour
-        say(f"Confirmation mails that wait for their turn: {found.waiting:,}, {pace:,} an hour.")
-    forms = ", ".join(f"{count:,} {outcome}" for outcome, count in found.day.items())
-    say(f"Sign-up forms in the last 24 hours: {forms or 'none'}.")
+        yield f"Confirmation mails that wait for their turn: {signups.waiting:,}, {pace:,} an hour."
+    forms = ", ".join(f"{count:,} {outcome}" for outcome, count in signups.day.items())
+    yield f"Sign-up forms in the last 24 hours: {forms or 'none'}."
 
 
 @app.command()

@@ -25,7 +25,7 @@ async def release(
     """Let a held edition run; what came in its storm counts as news. One that isn't held stays as it is.
 
     Returns (edition, whether it was held). `next_due`: of a cadence by its name, None where there is none of that name
-    any more. Raises NotFound, Refused where nothing of it can be sent.
+    any more. Raises NotFound, Refused where nothing of it can be sent, or it is paused.
     """
 
     def write(connection: Connection) -> tuple[Edition, bool]:
@@ -33,6 +33,11 @@ async def release(
         if edition.state in _NOTHING_TO_SEND:
             raise Refused(
                 f"Edition {edition_id} ({edition.cadence} {edition.period}) is {edition.state}: {_why(edition)}"
+            )
+        if edition.state is EditionState.PAUSED:
+            raise Refused(
+                f"Edition {edition_id} ({edition.cadence} {edition.period}) is paused. "
+                f"Let it go on first: mailer editions resume {edition_id}"
             )
         until = min(filter(None, (now + max_age, next_due(edition.cadence))))
         released = holds.release(connection, edition, now=now, expires_at=until)
@@ -70,5 +75,5 @@ def _found(connection: Connection, edition_id: int) -> Edition:
 
 def _why(edition: Edition) -> str:
     if edition.state is EditionState.CANCELLED:
-        return "it was refused, and its articles are in a later one."
+        return "nothing of it is sent any more, and its articles are in a later one."
     return "it holds nothing that could be sent."

@@ -113,6 +113,7 @@ class Relay:
             offered,
             reply_timeout=self._reply_timeout,
             command_timeout=self._command_timeout,
+            most=self._options.messages_per_connection,
         )
 
     def _translated(self, stage: Stage, exc: Exception) -> Answer:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from mailer.errors import StoreError
 from mailer.store import schema
 from mailer.store.erased_list import ErasedList
+from mailer.store.results_file import ResultsFile
 from mailer.store.turnstile import SenderLock, Turnstile
 from mailer.store.writer import Writer, in_words
 
@@ -39,6 +40,7 @@ class Database:
         self._turnstile = Turnstile(beside(path, "turnstile"))
         self.sender_lock = SenderLock(beside(path, "sender"))
         self.erased_list = ErasedList(beside(path, "erased"))
+        self.results = ResultsFile(beside(path, "results"))
         self._reads = make_engine(self._url, begin="BEGIN")
         self._writes = make_engine(self._url, begin="BEGIN IMMEDIATE")
         try:
@@ -78,6 +80,7 @@ class Database:
         """Finish what is queued, then close."""
         self._writer.stop()
         self._pool.shutdown()
+        self.results.close()
         self.sender_lock.release()
         self._dispose()
 

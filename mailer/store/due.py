@@ -22,9 +22,13 @@ _TRANSACTIONAL = text(
 _ANYTHING = text(
     f"SELECT EXISTS (SELECT 1 FROM deliveries WHERE {_HELD}) "
     f"OR EXISTS (SELECT 1 FROM deliveries WHERE {_LATER} AND next_at <= :now) "
-    "OR EXISTS (SELECT 1 FROM editions e WHERE e.state = 'running' AND ("
-    f"EXISTS (SELECT 1 FROM deliveries d WHERE d.{_PENDING} AND d.edition_id = e.id) "
-    f"OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.{_LATER} AND +d.edition_id = e.id)))"
+    "OR EXISTS (SELECT 1 FROM editions e WHERE e.done_at IS NULL AND ("
+    # What was on the wire when it was cancelled has settled, or its sender died.
+    "e.state = 'cancelled' "
+    f"OR (e.state = 'running' AND EXISTS (SELECT 1 FROM deliveries d WHERE d.{_PENDING} AND d.edition_id = e.id)) "
+    "OR (e.state IN ('running', 'paused') "
+    f"AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.{_PENDING} AND d.edition_id = e.id) "
+    f"AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.{_LATER} AND +d.edition_id = e.id))))"
 )
 _UNTRIED = text(
     "SELECT min(wanted) AS wanted FROM ("

@@ -81,6 +81,12 @@ def held(connection: Connection) -> list[Edition]:
     return [_edition(row) for row in connection.execute(asked)]
 
 
+def unfinished(connection: Connection) -> list[Edition]:
+    """Those that have readers and are not done, whatever keeps them, the oldest first."""
+    asked = select(editions).where(editions.c.done_at.is_(None), editions.c.planned > 0).order_by(editions.c.id)
+    return [_edition(row) for row in connection.execute(asked)]
+
+
 def previous(connection: Connection, cadence: str) -> Edition | None:
     """The cadence's last edition that has a watermark: an empty one counts, a first one held back doesn't."""
     row = connection.execute(

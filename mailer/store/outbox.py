@@ -71,6 +71,7 @@ _WANTED = or_(
     ),
     and_(deliveries.c.purpose == "goodbye", exists().where(*_READER, subscribers.c.state == "unsubscribed", _FREE)),
 )
+_EDITION_STATE = select(editions.c.state).where(editions.c.id == deliveries.c.edition_id).scalar_subquery()
 
 
 ERASED = "(erased)"
@@ -136,6 +137,12 @@ def claim(
     return _claimed(connection, taken, epoch) if taken else [], lapsed(connection, too_old, DeliveryState.EXPIRED)
 
 
+def pending(connection: Connection, sources: Sequence[int | None] | None) -> bool:
+    """Whether something can be claimed. `sources` as in `claim`."""
+    wanted = [one for one in running(connection) if sources is None or one in sources]
+    return any(_pending(connection, edition, 1) for edition in wanted)
+
+
 def _pending(connection: Connection, edition: int | None, limit: int) -> list[int]:
     # The state stands in the text, or the small index of what is pending would not be used.
     where = "edition_id IS NULL" if edition is None else "edition_id = :edition"
@@ -196,18 +203,29 @@ _PERMIT = Prepared(
         deliveries.c.expires_at > bindparam("at"),
         _WANTED,
     )
-    .values(state="sending", permit_at=bindparam("at"))
+    .values(state="sending", permit_at=bindparam("at"), relay=bindparam("by"))
     .returning(deliveries.c.id),
     "ids",
     "held_epoch",
     "at",
+    "by",
 )
 
 
-def permit(connection: Connection, epoch: int, ids: Sequence[int], now: datetime) -> frozenset[int]:
-    """Those of `ids` that may go out now. Nothing of a message is sent before the commit of this has returned."""
-    rows = _PERMIT.run(connection, {"ids": json.dumps(ids), "held_epoch": epoch, "at": to_number(now)})
+def permit(connection: Connection, epoch: int, ids: Sequence[int], now: datetime, relay: str = "") -> frozenset[int]:
+    """Those of `ids` that may go out now, by this relay and no other.
+
+    Nothing of a message is sent before the commit of this has returned.
+    """
+    values = {"ids": json.dumps(ids), "held_epoch": epoch, "at": to_number(now), "by": relay}
+    rows = _PERMIT.run(connection, values)
     return frozenset(row[0] for row in rows)
+
+
+def is_wanted(connection: Connection, delivery_id: int) -> bool:
+    """Whether it may go out, as its permit will ask."""
+    asked = select(deliveries.c.id).where(deliveries.c.id == delivery_id, _WANTED)
+    return connection.execute(asked).first() is not None
 
 
 def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime) -> None:
@@ -236,6 +254,23 @@ def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime
     give_back(connection, epoch, ids)
 
 
+def stand(connection: Connection, ids: Sequence[int]) -> dict[int, DeliveryState]:
+    """The states that these are in."""
+    rows = connection.execute(select(deliveries.c.id, deliveries.c.state).where(deliveries.c.id.in_(ids)))
+    return {row[0]: DeliveryState(row[1]) for row in rows}
+
+
+def postpone(connection: Connection, epoch: int, until: Sequence[tuple[int, datetime]]) -> None:
+    """Claimed, and their provider takes nothing before this moment: no try of theirs is counted."""
+    if until:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("one"), deliveries.c.state == "claimed", deliveries.c.epoch == epoch)
+            .values(state="deferred", reason="paced", next_at=bindparam("until")),
+            [{"one": one, "until": moment} for one, moment in until],
+        )
+
+
 def give_back(connection: Connection, epoch: int, ids: Sequence[int]) -> None:
     """Claimed and not on the wire: somebody else may take it."""
     connection.execute(
@@ -256,13 +291,18 @@ _ACCEPTED = Prepared(
 
 
 def exchange(
-    connection: Connection, epoch: int, results: Sequence[Result], wanted: Sequence[int], now: datetime
+    connection: Connection,
+    epoch: int,
+    results: Sequence[Result],
+    wanted: Sequence[int],
+    now: datetime,
+    relay: str = "",
 ) -> frozenset[int]:
     """One group of the running send: results written down, permits granted or refused. Returns those granted."""
     settle(connection, epoch, results, now)
     if not wanted:
         return frozenset()
-    granted = permit(connection, epoch, wanted, now)
+    granted = permit(connection, epoch, wanted, now, relay)
     if len(granted) < len(wanted):
         refuse(connection, epoch, [item for item in wanted if item not in granted], now)
     return granted
@@ -297,17 +337,19 @@ def _settle_other(connection: Connection, epoch: int, item: Result, now: datetim
         update(deliveries)
         .where(deliveries.c.id == item.delivery.id, deliveries.c.state == "sending", deliveries.c.epoch == epoch)
         .values(**values)
-        .returning(deliveries.c.subscriber_id, deliveries.c.address)
+        .returning(deliveries.c.subscriber_id, deliveries.c.address, _EDITION_STATE)
     ).first()
     if settled is None:
         return
-    erased = settled == (None, None)
+    erased = settled[:2] == (None, None)
     if item.answer is not None:
         _note_attempt(connection, item, item.answer, now, erased=erased)
     if erased:
         _end_erased(connection, item.delivery.id, now)
     elif verdict.hard_bounce and item.delivery.subscriber:
         _bounce(connection, item, now)
+    if settled[2] == "cancelled":
+        _end_cancelled(connection, item.delivery.id, now)
 
 
 def _end_erased(connection: Connection, delivery_id: int, now: datetime) -> None:
@@ -317,6 +359,19 @@ def _end_erased(connection: Connection, delivery_id: int, now: datetime) -> None
         .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(["pending", "deferred"]))
         .values(state="skipped", reason="erased", next_at=None, settled_at=now)
     )
+
+
+def _end_cancelled(connection: Connection, delivery_id: int, now: datetime) -> None:
+    """Its edition was cancelled while it was on the wire: it is not tried again. A doubt stays one, and is held."""
+    for states, values in (
+        (["pending", "deferred"], {"state": "skipped", "reason": "cancelled"}),
+        (["in_doubt"], {"state": "in_doubt_held"}),
+    ):
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(states))
+            .values(next_at=None, settled_at=now, **values)
+        )
 
 
 def _note_attempt(connection: Connection, item: Result, answer: Answer, now: datetime, *, erased: bool) -> None:

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, or_, select, text, true, update
+from sqlalchemy import Connection, and_, exists, func, or_, select, text, true, update
 
 from mailer.core.delivery import DeliveryState
 from mailer.store.outbox import ERASED, Lapsed, expired, lapsed
-from mailer.store.tables import deliveries, meta, subscribers
+from mailer.store.results_file import Known
+from mailer.store.tables import deliveries, editions, meta, subscribers
 
 # SQLite uses a small index only where its own condition stands in the text, word for word: without it these
 # statements, one of them before each claim, would read every settled row.
 _HELD = "state IN ('claimed', 'sending')"
 _LATER = "state IN ('deferred', 'in_doubt')"
+# Nobody loses a digest because the operator paused it: its time goes on when it is resumed.
+_PAUSED = exists().where(editions.c.id == deliveries.c.edition_id, editions.c.state == "paused")
 # Whose reader was erased is never tried again.
 _NAMED = or_(deliveries.c.subscriber_id.is_not(None), deliveries.c.address.is_not(None))
 
@@ -27,11 +30,16 @@ class Doubt:
     next_at: datetime
 
 
-def begin_epoch(connection: Connection, doubt: timedelta) -> tuple[int, list[Doubt]]:
+def begin_epoch(
+    connection: Connection, doubt: timedelta, *, known: Sequence[Known] = (), now: datetime | None = None
+) -> tuple[int, list[Doubt]]:
     """Start as the one sender: whatever was claimed or on the wire is a dead sender's. Returns (epoch, new doubts).
 
-    Claimed ones were never on the wire. Those with a permit may have been sent: in doubt, since their permit.
+    Claimed ones were never on the wire. Those with a permit may have been sent: in doubt, since their permit. `known`:
+    results that the dead sender could not commit; of those nobody doubts.
     """
+    for result in known:
+        _settle_known(connection, result, now or result.at)
     connection.execute(update(meta).where(meta.c.key == "epoch").values(value=meta.c.value + 1))
     epoch = int(connection.execute(select(meta.c.value).where(meta.c.key == "epoch")).scalar_one())
     connection.execute(text(f"UPDATE deliveries SET state = 'pending' WHERE {_HELD} AND state = 'claimed'"))  # noqa: S608  # a constant
@@ -72,7 +80,7 @@ def ripen(
     deferred = text(f"deliveries.{_LATER} AND deliveries.state = 'deferred'")
     ended = (
         update(deliveries)
-        .where(deferred, ours, deliveries.c.expires_at <= now)
+        .where(deferred, ours, ~_PAUSED, deliveries.c.expires_at <= now)
         .values(expired(now) | {"next_at": None})
     )
     too_old = connection.execute(ended.returning(deliveries.c.id)).scalars().all()
@@ -81,3 +89,26 @@ def ripen(
         *lapsed(connection, held, DeliveryState.IN_DOUBT_HELD),
         *lapsed(connection, too_old, DeliveryState.EXPIRED),
     ]
+
+
+def _settle_known(connection: Connection, known: Known, now: datetime) -> None:
+    """As if it had been committed then; what was put off is tried again at once. Again: nothing happens."""
+    waiting = known.state in {DeliveryState.DEFERRED, DeliveryState.PENDING}
+    deferred = known.state is DeliveryState.DEFERRED
+    plain = known.state in {DeliveryState.ACCEPTED, DeliveryState.PENDING}
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == known.delivery,
+            deliveries.c.epoch == known.epoch,
+            text(f"deliveries.{_HELD} AND deliveries.state = 'sending'"),
+        )
+        .values(
+            state=known.state,
+            reason="" if plain else f"answered {known.code}" if known.code else "connection_lost",
+            next_at=now if deferred else None,
+            settled_at=None if waiting else known.at,
+            attempts=deliveries.c.attempts + int(known.costs or known.state is DeliveryState.FAILED),
+            waits=deliveries.c.waits + int(deferred and not known.costs),
+        )
+    )

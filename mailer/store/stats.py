@@ -75,7 +75,7 @@ def missed(connection: Connection, edition_id: int, limit: int) -> list[Missed]:
         text(
             f"SELECT coalesce(d.address, s.email, '{ERASED}') AS address, d.state, d.reason, d.next_at, "
             "(SELECT trim(CASE WHEN a.code THEN a.code ELSE '' END || ' ' || a.enhanced || ' ' || a.text) "
-            " FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.id DESC LIMIT 1) AS said "
+            " FROM attempts a WHERE a.delivery_id = d.id AND a.stage <> 'operator' ORDER BY a.id DESC LIMIT 1) AS said "
             "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
             "WHERE d.edition_id = :edition AND d.state NOT IN ('accepted', 'pending', 'claimed', 'sending') "
             "ORDER BY d.id LIMIT :limit"
@@ -172,7 +172,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "every reader has what a finished edition gave them behind them": (
         "SELECT 'reader ' || s.id || ' had edition ' || e.id || ' but stands at ' || coalesce(s.given, 0) "
         "FROM editions e JOIN deliveries d ON d.edition_id = e.id JOIN subscribers s ON s.id = d.subscriber_id "
-        "WHERE e.state = 'done' AND d.state = 'accepted' AND coalesce(s.given, -1) < e.hi",
+        "WHERE e.done_at IS NOT NULL AND d.state = 'accepted' AND coalesce(s.given, -1) < e.hi",
         "Its articles would come again.",
     ),
     "nobody stands ahead of the newest article": (

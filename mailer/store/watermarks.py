@@ -1,41 +1,59 @@
 """What readers have been given, folded into their rows when an edition is done."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text, update
 
+from mailer.core.delivery import EditionState
+from mailer.store import controls
 from mailer.store.tables import editions
 
 
-def fold(connection: Connection, now: datetime) -> list[int]:
+def fold(connection: Connection, now: datetime, *, edition: int | None = None) -> list[int]:
     """Finish editions that have nothing left to do: their watermark goes into their readers' rows.
 
-    A held one has nothing left where a later edition stands for all of it. Returns the ids of those done now.
+    A held or paused one has nothing left where a later edition stands for all of it; a cancelled one when nothing of it
+    is on the wire. `edition`: this one alone. Returns the ids of those done now.
     """
+    controls.end_cancelled(connection, now)
     # Three questions, each answered by one of the small indexes of what is still to do. The plus keeps SQLite from
     # the edition's own index, which holds every settled row.
     ready = connection.execute(
         text(
-            "SELECT e.id, e.hi FROM editions e WHERE e.state IN ('running', 'held') "
+            "SELECT e.id, e.state, e.lo, e.hi FROM editions e WHERE e.done_at IS NULL "
+            "AND e.state IN ('running', 'held', 'paused', 'cancelled') AND e.id = coalesce(:edition, e.id) "
             "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.state = 'pending' AND d.edition_id = e.id) "
             "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.state IN ('claimed', 'sending') "
             "AND +d.edition_id = e.id) "
             "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.state IN ('deferred', 'in_doubt') "
             "AND +d.edition_id = e.id)"
-        )
+        ),
+        {"edition": edition},
     ).all()
-    for edition in ready:
+    for found in ready:
         connection.execute(
             text(
                 "UPDATE subscribers SET given = :hi, start = NULL, start_since = NULL "
                 "WHERE (given IS NULL OR given < :hi) AND id IN (SELECT subscriber_id FROM deliveries "
                 "WHERE edition_id = :edition AND state IN ('accepted', 'in_doubt_held'))"
             ),
-            {"hi": edition.hi, "edition": edition.id},
+            {"hi": found.hi, "edition": found.id},
         )
-        keep_starts(connection, edition.id)
-        connection.execute(update(editions).where(editions.c.id == edition.id).values(state="done", done_at=now))
-    return [edition.id for edition in ready]
+        keep_starts(connection, found.id)
+        values: dict[str, Any] = {"done_at": now}
+        if found.state != EditionState.CANCELLED:
+            values |= {"state": EditionState.DONE}
+        elif not _was_given(connection, found.id):
+            # As if it had never been: who comes new has its articles with the next one, like everybody.
+            values |= {"hi": found.lo}
+        connection.execute(update(editions).where(editions.c.id == found.id).values(**values))
+    return [found.id for found in ready]
+
+
+def _was_given(connection: Connection, edition_id: int) -> bool:
+    asked = "SELECT 1 FROM deliveries WHERE edition_id = :edition AND state IN ('accepted', 'in_doubt_held') LIMIT 1"
+    return connection.execute(text(asked), {"edition": edition_id}).first() is not None
 
 
 def keep_starts(connection: Connection, edition_id: int) -> None:

@@ -4,24 +4,28 @@ supply ── claims ──→ crew ── permit ──→ relay ── answer 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from mailer.core.delivery import DeliveryOptions, DeliveryState
 from mailer.core.personal import Stationery
 from mailer.errors import Refused, SenderBusy
-from mailer.flows.delivering.crew import Crew
-from mailer.flows.delivering.line import Carrier, Line, Opener
+from mailer.flows.delivering.crew import Crew, Signer
+from mailer.flows.delivering.line import Carrier, Line, Opener, Way
 from mailer.flows.delivering.permits import Permits
 from mailer.flows.delivering.report import Report, Unreached
 from mailer.flows.delivering.supply import Run, Supply
-from mailer.store import recovery, watermarks
+from mailer.flows.delivering.traffic import Groups, Traffic
+from mailer.flows.delivering.worker import work_on
+from mailer.store import paces, recovery, watermarks
 from mailer.store.database import Database
 from mailer.templating import Press
 
-__all__ = ["Carrier", "Opener", "Report", "Run", "Unreached", "drain", "the_one_sender"]
+__all__ = ["Carrier", "Groups", "Opener", "Report", "Run", "Signer", "Unreached", "Way", "drain", "the_one_sender"]
 
 LOOK = 0.2
 """Seconds between two looks at a lock that somebody else holds, or at the clock while waiting."""
@@ -55,44 +59,45 @@ async def the_one_sender(
 
 async def drain(
     database: Database,
-    relay: Opener,
+    ways: Mapping[str, Way],
     *,
     run: Run,
     stationery: Stationery,
     press: Press | None = None,
     options: DeliveryOptions,
-    connections: int,
     clock: Callable[[], datetime],
     chance: Callable[[], float],
     fingerprint: Callable[[str], str],
     stop: asyncio.Event,
     report: Report,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    groups: Groups | None = None,
+    signer: Signer | None = None,
 ) -> None:
     """Send what is due and end. `report` is filled as it goes.
 
-    `clock`: the time, ticking. `chance`: 0 to 1. `fingerprint`: an address's keyed hash, kept of a dead one.
-    `press`: renders the mails of a theme that asks who reads. `stop`: set it, and every connection ends after its
-    message. `turn`: holds the sender's lock while there is work (`the_one_sender`); while the run only waits for a
-    retry, others may send. Raises StoreError where permits or results can't be committed: nothing is sent any more by
-    then.
+    `ways`: the relays, by name. `clock`: the time, ticking. `chance`: 0 to 1. `fingerprint`: an address's keyed hash,
+    kept of a dead one. `press`: renders the mails of a theme that asks who reads. `stop`: set it, and every connection
+    ends after its message. `turn`: holds the sender's lock while there is work (`the_one_sender`); while the run only
+    waits for a retry, others may send. `groups`: which domains slow together; None: each by itself. Raises StoreError
+    where permits or results can't be committed: nothing is sent any more by then.
     """
     left = run.limit
     while True:
         async with turn():
-            epoch, doubts = await database.write(recovery.begin_epoch, options.in_doubt_after)
-            for doubt in doubts:
-                words = "an earlier run ended before the relay's answer"
-                report.miss(doubt.delivery, Unreached(doubt.address, DeliveryState.IN_DOUBT, words, doubt.next_at))
+            epoch = await _begin(database, options, report, clock())
             supply = Supply(
                 database, replace(run, limit=left), epoch=epoch, hold=options.in_doubt == "hold", clock=clock
             )
+            lines = {name: Line(name, way, clock) for name, way in ways.items()}
+            traffic = Traffic(lines, clock, groups)
+            await traffic.remember(database)
             crew = Crew(
                 database=database,
                 epoch=epoch,
-                line=Line(relay, clock),
+                traffic=traffic,
                 supply=supply,
-                permits=Permits(database, epoch, clock),
+                permits=Permits(database, epoch, clock, traffic.to_save),
                 stationery=stationery,
                 press=press or Press(),
                 options=options,
@@ -101,21 +106,55 @@ async def drain(
                 fingerprint=fingerprint,
                 stop=stop,
                 report=report,
+                work_on=work_on,
+                signer=signer,
             )
-            await crew.work(connections)
-            report.finished += await database.write(watermarks.fold, clock())
+            await crew.work()
+            report.finished += await database.write(_finish, traffic.to_save(), clock())
         left = supply.left
-        report.down, report.down_since, report.stopped = crew.line.down, crew.line.down_since, stop.is_set()
-        if not run.wait or not await _something_waits(crew):
+        _note_lines(report, lines, clock())
+        report.stopped = stop.is_set()
+        if not run.wait or not await _something_waits(crew, report):
             return
 
 
-async def _something_waits(crew: Crew) -> bool:
+async def _begin(database: Database, options: DeliveryOptions, report: Report, now: datetime) -> int:
+    """Become the one sender: what a dead one left is settled, pending or in doubt. Returns the epoch."""
+    database.results.prepare()
+    epoch, doubts = await database.write(
+        recovery.begin_epoch, options.in_doubt_after, known=database.results.read(), now=now
+    )
+    database.results.clear()
+    for doubt in doubts:
+        words = "an earlier run ended before the relay's answer"
+        report.miss(doubt.delivery, Unreached(doubt.address, DeliveryState.IN_DOUBT, words, doubt.next_at))
+    return epoch
+
+
+def _finish(connection: Connection, changed: paces.Changed, now: datetime) -> list[int]:
+    paces.save(connection, changed)
+    return watermarks.fold(connection, now)
+
+
+def _note_lines(report: Report, lines: Mapping[str, Line], now: datetime) -> None:
+    """Which relays are down or rest. The run counts as down where none is left that works."""
+    down = [line for line in lines.values() if line.down]
+    resting = {line.name: line for line in lines.values() if line.rests_until is not None and line.rests_until > now}
+    report.rests = {name: (line.rests_until or now, line.why) for name, line in resting.items()}
+    report.troubles = {line.name: line.down for line in down}
+    all_down = bool(down) and len(down) + len(resting) == len(lines)
+    report.down = "; ".join(dict.fromkeys(line.down for line in down)) if all_down else ""
+    report.down_since = min((line.down_since for line in down if line.down_since), default=None) if all_down else None
+
+
+async def _something_waits(crew: Crew, report: Report) -> bool:
     """Wait until something is due again. False: all is settled, or we are asked to stop."""
-    if crew.line.down:
+    if report.down:
         await _sleep(crew.stop, KNOCK)
         return not crew.stop.is_set()
-    while not crew.stop.is_set() and (due := await crew.supply.next_due()) is not None:
+    rests = [until for until, _ in report.rests.values()]
+    free = min(rests) if len(rests) + len(report.troubles) == len(crew.lines) else None
+    while not crew.stop.is_set() and (due := await crew.supply.next_due(free=free)) is not None:
         if due <= crew.clock():
             return True
         await _sleep(crew.stop, min(1.0, (due - crew.clock()).total_seconds()))

@@ -1,32 +1,33 @@
-"""The connections of a run: take a delivery, get its permit, send it, hand its result to the next permit."""
+"""What the connections of one run share: whose turn it is, the mails they write, and what is made of answers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
+from typing import Protocol
 
 from mailer.core.delivery import (
     Answer,
-    Blame,
     Claimed,
     DeliveryOptions,
     DeliveryState,
-    Stage,
     Verdict,
     backoff,
-    judge,
+    pauses,
 )
 from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
 from mailer.core.subscription import Subscriber
-from mailer.errors import InputError, MailerError, Refused, TemplateError
-from mailer.flows.delivering.line import Carrier, Line
+from mailer.errors import MailerError
+from mailer.flows.delivering.line import Line
 from mailer.flows.delivering.permits import Permits
 from mailer.flows.delivering.report import Report, Unreached
 from mailer.flows.delivering.supply import Supply
-from mailer.store import editions, outbox, subscribers
+from mailer.flows.delivering.traffic import Pause, Traffic
+from mailer.store import controls, editions, outbox, subscribers
 from mailer.store.database import Database
 from mailer.store.outbox import Lapsed, Result
 from mailer.templating import Press
@@ -35,16 +36,21 @@ KEPT = 16
 """Compiled variants held in memory. Claims come in order of variants, so few are needed."""
 
 _MISSED = frozenset({DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT})
-_UNUSED = Verdict(DeliveryState.PENDING, "unused")
+
+
+class Signer(Protocol):
+    """Signs a whole message (DKIM)."""
+
+    async def sign(self, data: bytes) -> bytes: ...
 
 
 @dataclass(slots=True, eq=False)
 class Crew:
-    """What the connections of one run share."""
+    """What the connections of one run share. `signer`: None where the relay signs, or nobody does."""
 
     database: Database
     epoch: int
-    line: Line
+    traffic: Traffic
     supply: Supply
     permits: Permits
     stationery: Stationery
@@ -55,43 +61,130 @@ class Crew:
     fingerprint: Callable[[str], str]
     stop: asyncio.Event
     report: Report
+    work_on: Callable[["Crew", Line], Awaitable[None]]
+    signer: Signer | None = None
     _contents: dict[int, Compiled | Live] = field(default_factory=dict)
+    _ready: dict[int, bool] = field(default_factory=dict)
     _known: dict[int, Subscriber] = field(default_factory=dict)
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
     _rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _error: MailerError | None = None
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    _idle: Counter[str] = field(default_factory=Counter)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _refusals: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _error: BaseException | None = None
 
-    async def work(self, connections: int) -> None:
-        """Send until nothing is due, the relay is down, or we are asked to stop. Raises StoreError.
+    async def work(self) -> None:
+        """Send until nothing is due, no relay takes anything, or we are asked to stop. Raises StoreError.
 
         A connection that meets an error lets the others finish their message: to break one off after its dot would
         put it in doubt.
         """
         while self.may_go_on and (self.supply.at_hand or await self.fetch()):
-            ended = await asyncio.gather(*(self._connection() for _ in range(connections)), return_exceptions=True)
-            for error in filter(None, ended):
-                raise error
+            for line in self.lines:
+                self.staff(line)
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+            self.supply.put_all_back(self.traffic.unpark())
         if self._error is not None:
             raise self._error
+        await self._write_postponed()
         await self.supply.give_back()
 
     @property
+    def lines(self) -> list[Line]:
+        return list(self.traffic.lines.values())
+
+    @property
     def may_go_on(self) -> bool:
-        return not (self._error or self.line.down or self.stop.is_set())
+        return not (self._error or self.stop.is_set()) and any(self._takes(line) for line in self.lines)
 
-    async def next(self) -> Claimed | None:
-        """The next delivery, from a new batch where the last is used up; None where there is none now."""
+    def _takes(self, line: Line) -> bool:
+        """Whether mail may go by this line now or soon."""
+        return not line.down and (line.rests_until is None or line.rests_until <= self.clock())
+
+    def staff(self, line: Line) -> None:
+        """As many connections as it bears, or as are wanted."""
+        most = line.pace.limit or line.way.connections
+        if line.pace.gap or line.pace.breaker.open_until:
+            most = 1
+        wanted = min(most, line.staff + self.supply.at_hand)
+        while self.may_go_on and self._takes(line) and line.staff < wanted and not self._idle[line.name]:
+            line.staff += 1
+            task = asyncio.create_task(self._connection(line))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _connection(self, line: Line) -> None:
+        try:
+            await self.work_on(self, line)
+        except (MailerError, Exception) as error:  # noqa: BLE001  # the others end their message, then it is raised
+            self._error = self._error or error
+        finally:
+            line.staff -= 1
+            self.tell_news()
+
+    def take(self, line: Line) -> Claimed | Pause | None:
+        """The next delivery for this line, from what is at hand. None: nothing is, or this connection is to end."""
+        if self._error or line.down or self.stop.is_set() or line.staff > (line.pace.limit or line.way.connections):
+            return None
+        if pause := self.traffic.held(line):
+            return pause
+        if not self.supply.at_hand:
+            return None
+        if wait := line.token():
+            return Pause(wait)
+        item = self.traffic.take(line, self.supply.take)
+        if item is not None and self._waiting:
+            self.tell_news()  # it may be another line's turn
+        return item
+
+    async def next(self, line: Line) -> Claimed | None:
+        """The next delivery for this line, after waiting where it must; None where its connection is to end."""
+        while True:
+            found = self.take(line)
+            if isinstance(found, Claimed):
+                return found
+            if isinstance(found, Pause):
+                if not self._takes(line):
+                    return None
+                await self._news(line, found.seconds)
+                continue
+            if line.down or not self.may_go_on or line.staff > (line.pace.limit or line.way.connections):
+                return None
+            if not self.supply.at_hand and not await self._fetch_more() and not self.traffic.parked:
+                return None
+            if not self.supply.at_hand:
+                if not any(one.under_way for one in self.lines):
+                    return None  # what is parked is looked at again when all have ended
+                await self._news(line, None)
+
+    async def _fetch_more(self) -> bool:
         async with self._fetching:
-            if self.may_go_on and not self.supply.at_hand:
-                await self.fetch()
-            return self.take()
+            return bool(self.supply.at_hand) or (self.may_go_on and await self.fetch())
 
-    def take(self) -> Claimed | None:
-        """The next delivery at hand, unless the run is to end."""
-        return self.supply.take() if self.may_go_on else None
+    async def _news(self, line: Line, seconds: float | None) -> None:
+        """Wait until something happened, or for so long."""
+        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(news)
+        self._idle[line.name] += 1
+        try:
+            await asyncio.wait([news], timeout=seconds if seconds is not None else 1.0)
+        finally:
+            self._idle[line.name] -= 1
+            if news in self._waiting:
+                self._waiting.remove(news)
+
+    def tell_news(self) -> None:
+        """Whoever waits looks again."""
+        waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            if not news.done():
+                news.set_result(None)
 
     async def fetch(self) -> bool:
         """Claim the next batch and load its variants. False: nothing is due."""
+        await self._write_postponed()
         batch, lapsed = await self.supply.fetch()
         for item in lapsed:
             self.report.outcomes[item.state] += 1
@@ -101,21 +194,42 @@ class Crew:
             await self._load(variant)
         spare = [known for known in self._contents if known not in wanted]
         for variant in spare[: max(0, len(spare) - KEPT)]:
-            del self._contents[variant]
+            del self._contents[variant], self._ready[variant]
         await self._meet(batch)
+        await self.traffic.meet(batch)
         self.supply.stock(batch)
         return bool(batch)
 
-    async def ready(self, item: Claimed) -> Compiled | Live:
-        """Its variant, and its reader at hand. What was put back may have had to make room meanwhile."""
-        content = await self._load(item.variant)
-        await self._meet([item])
-        return content
+    async def _write_postponed(self) -> None:
+        """Those whose provider takes nothing for a while: no attempt of theirs is counted."""
+        found, self.traffic.postponed = self.traffic.postponed, []
+        if not found:
+            return
+        await self.database.write(outbox.postpone, self.epoch, [(one.item.id, one.until) for one in found])
+        for one in found:
+            self.report.outcomes[DeliveryState.DEFERRED] += 1
+            self.report.miss(one.item.id, Unreached(one.item.address, DeliveryState.DEFERRED, one.why, one.until))
 
-    async def write(self, item: Claimed, content: Compiled | Live) -> Mail:
-        """Its message, from what `ready` found."""
-        if isinstance(content, Compiled):
-            return self.stationery.write(item, content, ready=True)
+    async def ready(self, item: Claimed) -> None:
+        """Its variant, and its reader at hand. What was put back may have had to make room meanwhile."""
+        await self._load(item.variant)
+        await self._meet([item])
+
+    def plain(self, item: Claimed) -> Mail | None:
+        """Its message, where that is only to fill in. Raises InputError where its address can't stand in a header."""
+        content = self._contents.get(item.variant)
+        if not isinstance(content, Compiled):
+            return None
+        return self.stationery.write(item, content, ready=self._ready[item.variant])
+
+    async def write(self, item: Claimed) -> Mail:
+        """Its message, whatever it takes."""
+        if item.variant not in self._contents or item.subscriber not in self._known:
+            await self.ready(item)
+        mail = self.plain(item)
+        content = self._contents[item.variant]
+        if mail is not None or isinstance(content, Compiled):
+            return mail or self.stationery.write(item, content)  # type: ignore[arg-type]  # one or the other
         async with self._rendering:
             await asyncio.sleep(0)  # a permit gets old while others render: whoever has one goes first
             started = monotonic()
@@ -124,10 +238,11 @@ class Crew:
             finally:
                 self.report.note_rendering(monotonic() - started)
 
-    async def _load(self, variant: int) -> Compiled | Live:
+    async def _load(self, variant: int) -> None:
         if variant not in self._contents:
-            self._contents[variant] = unpack(await self.database.read(editions.content_of, variant))
-        return self._contents[variant]
+            content = unpack(await self.database.read(editions.content_of, variant))
+            self._ready[variant] = isinstance(content, Compiled) and content.ready
+            self._contents[variant] = content
 
     async def _meet(self, batch: Sequence[Claimed]) -> None:
         """Who reads live mails. Those of compiled ones are never asked for."""
@@ -136,15 +251,38 @@ class Crew:
         if unknown:
             self._known |= await self.database.read(subscribers.by_id, unknown)
 
-    async def fail_render(self, item: Claimed, error: Exception) -> None:
+    async def fail_render(self, line: Line, item: Claimed, error: Exception) -> None:
         """Its message can't be built: that one reader's, and nobody else's trouble."""
+        self.traffic.ended(line, self.traffic.provider(item))
         words = str(error) or type(error).__name__
         await self.database.write(outbox.fail_render, self.epoch, item.id, words, self.clock())
         self.report.outcomes[DeliveryState.RENDER_FAILED] += 1
         self.report.miss(item.id, Unreached(item.address, DeliveryState.RENDER_FAILED, words, None))
 
-    def judged(self, item: Claimed, verdict: Verdict, answer: Answer) -> Result:
-        """The verdict with its dates, noted in the report."""
+    def put_back(self, line: Line, item: Claimed) -> None:
+        """Taken and not used: the next connection takes it."""
+        self.traffic.ended(line, self.traffic.provider(item))
+        self.supply.put_back(item)
+        self.tell_news()
+
+    def judged(self, line: Line, item: Claimed, verdict: Verdict, answer: Answer, begun: datetime) -> Result:
+        """The verdict with its dates, noted in the report and learned from."""
+        waited = self.traffic.heard(line, item, verdict, begun, str(answer))
+        if waited:
+            self.supply.put_all_back(waited)
+        if verdict.state is DeliveryState.ACCEPTED:
+            self.report.outcomes[verdict.state] += 1
+            if self.report.unreached:
+                self.report.unreached.pop(item.id, None)
+            result = Result(item, verdict, answer)
+        else:
+            result = self._missed(item, verdict, answer)
+        if self._waiting:
+            self.tell_news()
+        self.staff(line)
+        return result
+
+    def _missed(self, item: Claimed, verdict: Verdict, answer: Answer) -> Result:
         next_at: datetime | None = None
         if verdict.state is DeliveryState.DEFERRED:
             counted = item.attempts + verdict.costs
@@ -154,98 +292,21 @@ class Crew:
         self.report.outcomes[verdict.state] += 1
         if verdict.state in _MISSED:
             self.report.miss(item.id, Unreached(item.address, verdict.state, str(answer), next_at))
-        elif verdict.state is DeliveryState.ACCEPTED:
-            self.report.unreached.pop(item.id, None)
         else:
             self.supply.again()
         dead = self.fingerprint(item.address) if verdict.hard_bounce else ""
         return Result(item, verdict, answer, next_at, dead)
 
-    async def _connection(self) -> None:
-        worker = _Worker(self)
-        try:
-            await worker.run()
-        except MailerError as error:
-            self._error = self._error or error
-        finally:
-            await worker.leave()
-
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    """One connection, and the result it has not handed over yet."""
-
-    crew: Crew
-    carrier: Carrier | None = None
-    result: Result | None = None
-
-    async def run(self) -> None:
-        while (item := await self._next()) is not None:
-            content = await self.crew.ready(item)
-            try:
-                mail = await self.crew.write(item, content)
-            except (InputError, TemplateError, Refused, KeyError, ValueError) as error:
-                await self.crew.fail_render(item, error)
-                continue
-            if not await self._connect():
-                self.crew.supply.put_back(item)
-                return
-            result, self.result = self.result, None
-            permit = await self.crew.permits.ask(item, result)
-            if permit is None:
-                self.crew.report.outcomes[DeliveryState.SKIPPED] += 1
-            elif permit.stale:
-                # The machine slept between permit and use: the reader may have left meanwhile.
-                self.crew.supply.again()
-                self.result = Result(item, _UNUSED, None)
-            else:
-                await self._send(item, mail)
-
-    async def leave(self) -> None:
-        """End cleanly: the last result is written down, the relay hears QUIT."""
-        try:
-            await self._settle()
-        finally:
-            if self.carrier is not None:
-                await self.crew.line.close(self.carrier)
-
-    async def _next(self) -> Claimed | None:
-        item = self.crew.take()
-        if item is None:
-            await self._settle()  # no permit for it to ride on
-            item = await self.crew.next()
-        return item
-
-    async def _settle(self) -> None:
-        result, self.result = self.result, None
-        if result is not None:
-            await self.crew.permits.settle(result)
-
-    async def _connect(self) -> bool:
-        """A usable connection, a new one where the last is dead or has served long enough."""
-        if self.carrier is not None and self.carrier.alive and not self.carrier.stale(monotonic()):
-            return True
-        await self._settle()
-        if self.carrier is not None:
-            carrier, self.carrier = self.carrier, None
-            await self.crew.line.close(carrier)
-        self.carrier = await self.crew.line.open()
-        return self.carrier is not None
-
-    async def _send(self, item: Claimed, mail: Mail) -> None:
-        carrier = self.carrier
-        if carrier is None:
-            raise RuntimeError("no permit is asked for without a connection")
-        fresh = carrier.sent == 0
-        answer = await carrier.send(mail)
-        verdict = judge(answer, fresh=fresh)
-        self.result = self.crew.judged(item, verdict, answer)
-        if verdict.blame is Blame.RELAY and answer.stage is Stage.MAIL:
-            self.crew.line.trouble(answer)
-            await self._settle()
-            await self.crew.line.rest()
-        elif answer.reply is not None:
-            self.crew.line.works()
+    async def look_at(self, item: Claimed, verdict: Verdict, answer: Answer) -> None:
+        """Whether the same has now befallen so many of an edition that somebody must look at it first."""
+        most = pauses(verdict.reason)
+        if most is None or item.edition is None:
+            return
+        self._refusals[item.edition, verdict.reason] += 1
+        if self._refusals[item.edition, verdict.reason] == most and await self.database.write(
+            controls.pause, item.edition, verdict.reason
+        ):
+            self.report.paused[item.edition] = (verdict.reason, str(answer))
 
 
 def _why(item: Lapsed) -> str:

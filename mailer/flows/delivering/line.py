@@ -1,12 +1,17 @@
-"""The way to the relay while a run lasts: who may connect, and when it counts as down."""
+"""The way to one relay while a run lasts: who may connect, when it counts as down, and how it is treated."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Protocol
 
 from mailer.core.delivery import Answer, Stage
 from mailer.core.message import Mail
+from mailer.core.pacing import Pace
+from mailer.core.quota import TokenBucket, quota_room, quota_wait, take
+from mailer.core.sharing import Share
 
 PATIENCE = 3
 """Failures in a row, nothing succeeding in between, after which the relay counts as down."""
@@ -32,23 +37,86 @@ class Opener(Protocol):
     async def open(self) -> "Carrier | Answer": ...
 
 
+EQUAL = Share()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A relay, and what it may be given. Rates of 0 are none."""
+
+    opener: Opener
+    connections: int
+    share: Share = EQUAL
+    per_second: float = 0.0
+    per_hour: int = 0
+    per_day: int = 0
+
+
 class Line:
-    """Shared by all connections of a run. `down`: why nothing more is tried, '' while the relay works.
+    """Shared by all connections to one relay. `down`: why nothing more is tried, '' while it works.
 
     While the relay has not answered well, one connection at a time knocks. One that can't be opened beside others
     that work is given up without blame: relays limit how many they take.
+
+    `staff`: connections that are worked on, open or about to be. `under_way`: messages that it has, or a permit is
+    asked for. `rests_until`, `why`: what it waits for, where it is not down and takes nothing for a while.
     """
 
-    def __init__(self, relay: Opener, clock: Callable[[], datetime], pause: float = PAUSE) -> None:
+    def __init__(self, name: str, way: Way, clock: Callable[[], datetime], pause: float = PAUSE) -> None:
+        self.name = name
+        self.way = way
         self.down = ""
         self.down_since: datetime | None = None
-        self._relay = relay
+        self.pace = Pace.relay(way.connections)
+        self.staff = 0
+        self.under_way = 0
+        self.last_at: datetime | None = None
+        self.rests_until: datetime | None = None
+        self.why = ""
+        self.refusal: Answer | None = None  # the last one of a connection
+        self._usage: dict[int, int] = {}
+        self._room: int | None = None
+        self._bucket = TokenBucket(1.0, monotonic())
         self._clock = clock
         self._pause = pause
         self._failures = 0
         self._working = 0
         self._resting_until = 0.0
         self._knock = asyncio.Lock()
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be given its turn: nothing is known against it."""
+        return not self.down and (self._working > 0 or not self._failures)
+
+    @property
+    def open_ones(self) -> int:
+        return self._working
+
+    def used(self, minutes: dict[int, int], now: datetime) -> None:
+        """What it was given in the last day, by the minute."""
+        self._usage = minutes
+        self._room = quota_room(minutes, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
+
+    def full_until(self, now: datetime) -> datetime | None:
+        """When its quota of an hour or a day has room again; None: it has."""
+        if self._room is None or self._room > 0:
+            return None
+        self.used(self._usage, now)
+        return quota_wait(self._usage, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
+
+    def count(self, minute: int) -> None:
+        """A message more in this minute."""
+        if self._room is not None:
+            self._usage[minute] = self._usage.get(minute, 0) + 1
+            self._room -= 1
+
+    def token(self) -> float:
+        """Take one from the rate of a second; above 0: nothing was taken, there is one in so many seconds."""
+        if not self.way.per_second:
+            return 0.0
+        self._bucket, wait = take(self._bucket, monotonic(), self.way.per_second * self.pace.rate)
+        return wait
 
     async def open(self) -> Carrier | None:
         """A connection, or None where this one is not needed or the relay is down."""
@@ -65,8 +133,9 @@ class Line:
         return None
 
     async def _try(self) -> Carrier | None:
-        found = await self._relay.open()
+        found = await self.way.opener.open()
         if isinstance(found, Answer):
+            self.refusal = found
             if not self._working:
                 self.trouble(found)
             return None

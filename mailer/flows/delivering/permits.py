@@ -1,14 +1,18 @@
 """Permits and results of all connections, gathered into one commit after another."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailer.core.delivery import Claimed
-from mailer.store import outbox
+from sqlalchemy import Connection
+
+from mailer.core.delivery import Claimed, DeliveryState
+from mailer.core.quota import minute_of
+from mailer.store import outbox, paces, usage
 from mailer.store.database import Database
 from mailer.store.outbox import Result
+from mailer.store.usage import Used
 from mailer.store.writer import ticks
 
 STALE = 1.0
@@ -26,60 +30,122 @@ class Permit:
         return ticks() - self.granted_at > STALE
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No leave. `state`: where the delivery is now; pending: its edition doesn't run any more."""
+
+    state: DeliveryState
+
+
 @dataclass(slots=True, eq=False)
 class _Wish:
+    relay: str
     result: Result | None
     wanted: int | None
-    answer: asyncio.Future[Permit | None]
+    answer: asyncio.Future[Permit | Refusal]
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one relay's connections hand in."""
+
+    results: list[Result] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a commit granted, and where those stand that it refused."""
+
+    granted: set[int] = field(default_factory=set)
+    refused: dict[int, DeliveryState] = field(default_factory=dict)
+
+
+def commit(
+    connection: Connection, epoch: int, shares: Mapping[str, _Share], changed: paces.Changed, now: datetime
+) -> Outcome:
+    """One group: results written down, permits granted or refused, all of it counted."""
+    done = Outcome()
+    used = []
+    for relay, share in shares.items():
+        granted = outbox.exchange(connection, epoch, share.results, share.wanted, now, relay)
+        accepted = sum(one.verdict.state is DeliveryState.ACCEPTED for one in share.results)
+        if granted or accepted:
+            used.append(Used(relay, minute_of(now), len(granted), accepted))
+        if len(granted) < len(share.wanted):
+            done.refused |= outbox.stand(connection, [one for one in share.wanted if one not in granted])
+        done.granted |= granted
+    usage.add(connection, used)
+    if changed:
+        paces.save(connection, changed)
+    return done
 
 
 class Permits:
     """What the connections hand in while one commit runs goes into the next: the busier, the larger the groups.
 
-    K, the permits outstanding, is one per connection.
+    K, the permits outstanding, is one per connection. Results that can't be committed are kept in the results' file.
     """
 
-    def __init__(self, database: Database, epoch: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        epoch: int,
+        clock: Callable[[], datetime],
+        changed: Callable[[], paces.Changed],
+    ) -> None:
+        """`changed`: what is to be written down of paces, asked once for each commit."""
         self._database = database
         self._epoch = epoch
         self._clock = clock
+        self._changed = changed
         self._wishes: list[_Wish] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, delivery: Claimed, result: Result | None) -> Permit | None:
-        """A permit for `delivery`, committed together with the connection's last result; None where it is refused."""
-        return await self._hand_in(result, delivery.id)
+    async def ask(self, relay: str, delivery: Claimed, result: Result | None) -> Permit | Refusal:
+        """A permit for `delivery`, committed together with the connection's last result."""
+        return await self._hand_in(relay, result, delivery.id)
 
-    async def settle(self, result: Result) -> None:
+    async def settle(self, relay: str, result: Result) -> None:
         """A result alone, where no next message waits for it."""
-        await self._hand_in(result, None)
+        await self._hand_in(relay, result, None)
 
-    async def _hand_in(self, result: Result | None, wanted: int | None) -> Permit | None:
-        answer: asyncio.Future[Permit | None] = asyncio.get_running_loop().create_future()
-        self._wishes.append(_Wish(result, wanted, answer))
+    def _hand_in(self, relay: str, result: Result | None, wanted: int | None) -> asyncio.Future[Permit | Refusal]:
+        answer: asyncio.Future[Permit | Refusal] = asyncio.get_running_loop().create_future()
+        self._wishes.append(_Wish(relay, result, wanted, answer))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._commit_all())
-        return await answer
+        return answer
 
     async def _commit_all(self) -> None:
         while self._wishes:
             wishes, self._wishes = self._wishes, []
-            results = [wish.result for wish in wishes if wish.result is not None]
-            wanted = [wish.wanted for wish in wishes if wish.wanted is not None]
+            shares: dict[str, _Share] = {}
+            for wish in wishes:
+                share = shares.get(wish.relay) or shares.setdefault(wish.relay, _Share())
+                if wish.result is not None:
+                    share.results.append(wish.result)
+                if wish.wanted is not None:
+                    share.wanted.append(wish.wanted)
+            now = self._clock()
             try:
-                granted, stamp = await self._database.write_stamped(
-                    outbox.exchange, self._epoch, results, wanted, self._clock()
-                )
+                done, stamp = await self._database.write_stamped(commit, self._epoch, shares, self._changed(), now)
             except Exception as error:  # noqa: BLE001  # no permit was committed: every connection must know
+                for share in shares.values():
+                    self._database.results.keep(self._epoch, share.results, now)
                 _refuse_all(wishes, error)
             else:
-                _answer_all(wishes, granted, Permit(stamp))
+                _answer_all(wishes, done, Permit(stamp))
 
 
-def _answer_all(wishes: Sequence[_Wish], granted: frozenset[int], permit: Permit) -> None:
+def _answer_all(wishes: Sequence[_Wish], done: Outcome, permit: Permit) -> None:
     for wish in wishes:
-        if not wish.answer.done():
-            wish.answer.set_result(permit if wish.wanted in granted else None)
+        if wish.answer.done():
+            continue
+        if wish.wanted is None or wish.wanted in done.granted:
+            wish.answer.set_result(permit)
+        else:
+            wish.answer.set_result(Refusal(done.refused.get(wish.wanted, DeliveryState.SKIPPED)))
 
 
 def _refuse_all(wishes: Sequence[_Wish], error: Exception) -> None:

@@ -24,6 +24,9 @@ class Unreached:
 class Report:
     """How a run goes, filled while it goes. `down`: why the relay counts as down, '' where it works.
 
+    `rests`: relays that take nothing for a while: until when, and why. `troubles`: relays that are down beside others
+    that work. `paused`: editions that were paused, for which reason, and what was said.
+
     `outcomes`: how often each state was reached. `unreached`: by delivery; `unnamed`: how many more. `finished`:
     editions that are done now. `rendered`: mails that were rendered for their reader, in `rendering` seconds.
     """
@@ -34,6 +37,9 @@ class Report:
     down: str = ""
     down_since: datetime | None = None
     stopped: bool = False
+    rests: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+    paused: dict[int, tuple[str, str]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
     rendered: int = 0
     rendering: float = 0.0

@@ -58,14 +58,19 @@ class Supply:
         """Claimed and not used: the next connection takes it."""
         self._ready.appendleft(item)
 
+    def put_all_back(self, items: Sequence[Claimed]) -> None:
+        """The same for several, in their order."""
+        self._ready.extendleft(reversed(items))
+
     def again(self) -> None:
         """A delivery that was taken went back to pending: it doesn't count against the limit."""
         if self._left is not None:
             self._left += 1
 
     @property
-    def at_hand(self) -> bool:
-        return bool(self._ready)
+    def at_hand(self) -> int:
+        """How many are at hand."""
+        return len(self._ready)
 
     @property
     def left(self) -> int | None:
@@ -95,11 +100,18 @@ class Supply:
             self._ready.clear()
             await self._database.write(outbox.give_back, self._epoch, ids)
 
-    async def next_due(self) -> datetime | None:
-        """When something that waits is looked at again; None where nothing waits, or the limit is reached."""
+    async def next_due(self, *, free: datetime | None = None) -> datetime | None:
+        """When something that waits is looked at again; None where nothing waits, or the limit is reached.
+
+        `free`: before that no relay takes anything, but then what is pending, too.
+        """
         if self._left is not None and self._left <= 0:
             return None
-        return await self._database.read(lambda connection: stats.looked_at(connection, self._sources(connection)))
+        found = await self._database.read(lambda connection: stats.looked_at(connection, self._sources(connection)))
+        if free is None:
+            return found
+        pending = await self._database.read(lambda connection: outbox.pending(connection, self._sources(connection)))
+        return free if pending else None if found is None else max(found, free)
 
     def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[list[Claimed], list[Lapsed]]:
         sources = self._sources(connection)

@@ -1,0 +1,97 @@
+"""How sending goes at this moment, in words and as a document: a part of `mailer status`."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mailer.cli.editions import edition_document
+from mailer.cli.output import counted, when
+from mailer.cli.pauses import counts_in_words, paused_in_words
+
+if TYPE_CHECKING:
+    from mailer.store.underway import Pace, Progress, Underway
+
+_MOST = 10
+"""Editions under way that are named."""
+
+
+def paused_in_status(found: "Underway") -> Iterator[str]:
+    """What is paused, and what to do."""
+    for one in found.progress:
+        if one.edition.state == "paused":
+            yield from paused_in_words(one.edition, one.states, one.said)
+
+
+def underway_in_words(found: "Underway", waiting: Mapping[str, int], now: datetime, zone: str) -> Iterator[str]:
+    """A line for each edition that is being sent, what the relays take, and what is in the way."""
+    sending = [one for one in found.progress if one.edition.state not in {"paused", "held"}]
+    for one in sending[:_MOST]:
+        yield _progress_in_words(one, now, zone)
+    if len(sending) > _MOST:
+        yield f"And {counted(len(sending) - _MOST, 'edition')} more: mailer editions list"
+    if found.rate:
+        each = ", ".join(f"{relay} {count:,}" for relay, count in found.rate.items())
+        named = f" ({each})" if len(found.rate) > 1 else ""
+        yield f"Rate: {sum(found.rate.values()):,} accepted in the last full minute{named}."
+    yield from (_pace_in_words(pace, now, zone) for pace in found.slowed)
+    if found.domains:
+        yield f"Where mail waits or failed: {', '.join(f'{name} {count:,}' for name, count in found.domains.items())}."
+    if held := waiting.get("in_doubt_held"):
+        yield f"Held in doubt: {counted(held, 'mail')} that may have arrived, and {_is(held)} not sent again by itself."
+        yield "  look    mailer deliveries list --state in_doubt_held"
+        yield "  say     mailer deliveries resolve ID accepted|again|leave"
+
+
+def underway_document(found: "Underway") -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "editions": [
+            edition_document(one.edition, one.states) | {"next_at": one.next_at, "said": one.said or None}
+            for one in found.progress
+        ],
+        "rate": {"minute": found.minute, "accepted": dict(found.rate)},
+        "domains": dict(found.domains),
+        "slowed": [
+            {
+                "relay": pace.relay,
+                "provider": pace.provider or None,
+                "why": _why(pace),
+                "not_before": _not_before(pace),
+                "state": dict(pace.state),
+            }
+            for pace in found.slowed
+        ],
+    }
+
+
+def _progress_in_words(one: "Progress", now: datetime, zone: str) -> str:
+    edition = one.edition
+    again = f". Looked at again {when(one.next_at, zone)}" if one.next_at is not None and one.next_at > now else ""
+    return (
+        f"{edition.cadence} {edition.period}, {edition.state}: {counts_in_words(edition.planned, one.states)}{again}."
+    )
+
+
+def _pace_in_words(pace: "Pace", now: datetime, zone: str) -> str:
+    name = f"Provider {pace.provider} behind relay {pace.relay}" if pace.provider else f"Relay {pace.relay}"
+    until = _not_before(pace)
+    again = f", tried again {when(until, zone)}" if until is not None and until > now else ""
+    return f"{name}: {_why(pace) or 'slowed'}{again}."
+
+
+def _why(pace: "Pace") -> str | None:
+    found = pace.state.get("why")
+    return str(found).replace("_", " ").rstrip(".") if found else None
+
+
+def _not_before(pace: "Pace") -> datetime | None:
+    """Another release may keep it otherwise: what is no moment is left out."""
+    try:
+        found = datetime.fromisoformat(str(pace.state.get("not_before")))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"

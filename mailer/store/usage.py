@@ -1,0 +1,51 @@
+"""What each relay was given and took, by the minute: what its quotas count."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select, text
+
+from mailer.core.quota import DAY, minute_of
+from mailer.store.tables import relay_usage
+
+_KEPT = timedelta(hours=25)
+_ADD = text(
+    "INSERT INTO relay_usage (relay, minute, permits, accepted) VALUES (:relay, :minute, :permits, :accepted) "
+    "ON CONFLICT (relay, minute) DO UPDATE SET permits = relay_usage.permits + excluded.permits, "
+    "accepted = relay_usage.accepted + excluded.accepted"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What came to a relay in one minute (`core.quota.minute_of`): permits, and messages that it accepted."""
+
+    relay: str
+    minute: int
+    permits: int = 0
+    accepted: int = 0
+
+
+def add(connection: Connection, used: Sequence[Used]) -> None:
+    """Count these, too; a permit in the transaction that gives it, so that no crash leaves it uncounted."""
+    if used:
+        connection.execute(_ADD, [asdict(one) for one in used])
+
+
+def last_day(connection: Connection, now: datetime) -> dict[str, dict[int, Used]]:
+    """By relay and minute, as far back as a quota of a day looks: the minute that is just leaving it counts."""
+    rows = connection.execute(
+        select(relay_usage.c.relay, relay_usage.c.minute, relay_usage.c.permits, relay_usage.c.accepted).where(
+            relay_usage.c.minute >= minute_of(now) - DAY
+        )
+    )
+    found: dict[str, dict[int, Used]] = {}
+    for relay, minute, permits, accepted in rows:
+        found.setdefault(relay, {})[minute] = Used(relay, minute, permits, accepted)
+    return found
+
+
+def forget(connection: Connection, now: datetime) -> int:
+    """Drop what no quota counts any more. How many minutes those were."""
+    return connection.execute(delete(relay_usage).where(relay_usage.c.minute < minute_of(now - _KEPT))).rowcount
