@@ -158,6 +158,10 @@ class Session(asyncio.Protocol):
             self._held = b""
 
     def stop_reading(self) -> None:
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0:
+            # Or the kernel would go on taking megabytes, more or fewer from one machine to the next.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         self._transport.pause_reading()
 
     def hang_up(self, *, reset: bool) -> None:

@@ -189,7 +189,7 @@ async def test_a_relay_that_stops_reading_in_the_body_delays_one_reader(database
     """A small body and its dot are with the kernel by then, and nobody knows: only the large one is no doubt."""
     await due(database, *NAMES)
     if large:
-        await enlarge(database, 20_000_000)  # more than the buffers of both sides hold
+        await enlarge(database, 12_000_000)
     async with BadRelay([Rule("BODY", hang(), when=BOB, times=1)], offers=offers) as bad:
         await send(database, way_to(bad, patience=SOON, reply_timeout=SOON), clock, connections=1)
         assert (await standing(database))["bob"] == ("deferred: connection_lost" if large else "in_doubt: in_doubt")
