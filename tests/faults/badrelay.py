@@ -30,11 +30,14 @@ from tests.faults.behaviour import (
     StageName,
     accept,
     accept_then_drop,
+    at_random,
     delay,
     domain,
     drop,
     endless,
     every,
+    go_ahead,
+    goodbye,
     hang,
     normal,
     nth,
@@ -45,23 +48,30 @@ from tests.faults.behaviour import (
     then,
     wait,
 )
-from tests.faults.session import Line, Session
+from tests.faults.session import Line, Piece, Session, StrayBytes
 
 __all__ = [
+    "OFFERS",
+    "PIPELINED",
     "Accepted",
     "Action",
     "BadRelay",
     "BadRelayProcess",
     "Line",
+    "Piece",
     "Rule",
     "Scene",
+    "StrayBytes",
     "accept",
     "accept_then_drop",
+    "at_random",
     "delay",
     "domain",
     "drop",
     "endless",
     "every",
+    "go_ahead",
+    "goodbye",
     "hang",
     "normal",
     "nth",
@@ -72,6 +82,9 @@ __all__ = [
     "then",
     "wait",
 ]
+
+OFFERS = ("SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+PIPELINED = ("PIPELINING", *OFFERS, "DSN")
 
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
@@ -95,6 +108,8 @@ class BadRelay:
     """The server; an async context manager. Listens on 127.0.0.1.
 
     `copies`: messages taken by recipient. `accepted`: the same in order. `lines`: the last commands it was given.
+    `keep`: bodies are kept, and every read of a socket in `pieces`. `grouped`: what commands that came together are
+    answered goes out in one write. A body, or a dot, that nobody asked for with a 354 fails the test at the end.
     `tls`: 'starttls' offers it, 'implicit' speaks it from the first byte; needs `certificate`. `secret`: (name,
     password), then mail is taken from nobody else. `offers`: EHLO lines beside STARTTLS and AUTH. `lenient`: sees an
     end of data wherever a dot stands alone between any kind of line ends.
@@ -108,10 +123,11 @@ class BadRelay:
         certificate: ssl.SSLContext | None = None,
         tls: str = "",
         secret: tuple[str, str] | None = None,
-        offers: Sequence[str] = ("SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
+        offers: Sequence[str] = OFFERS,
         max_connections: int | None = None,
         keep: bool = False,
         lenient: bool = False,
+        grouped: bool = False,
         port: int = 0,
     ) -> None:
         self.copies: Counter[str] = Counter()
@@ -128,6 +144,8 @@ class BadRelay:
         self.max_connections = max_connections
         self.keep = keep
         self.lenient = lenient
+        self.grouped = grouped
+        self.pieces: list[Piece] = []
         self.mistakes: list[BaseException] = []  # exceptions of actions: a test's own fault, raised at the end
         self._last_left = asyncio.Event()
         self._rules: dict[StageName, list[Rule]] = {}
@@ -210,6 +228,11 @@ SCRIPTS: dict[str, Callable[[], Rule]] = {
     "drop-body-every-100th": lambda: Rule("BODY", drop(), when=every(100)),
     "defer-every-10th": lambda: Rule("RCPT", say("451 4.3.0 try later"), when=every(10)),
     "refuse-every-10th": lambda: Rule("RCPT", say("550 5.1.1 user unknown"), when=every(10)),
+    "endless-rcpt-2nd": lambda: Rule("RCPT", endless(), when=nth(2)),
+    "endless-line-rcpt-2nd": lambda: Rule("RCPT", endless(b"x" * 9_000), when=nth(2)),
+    "endless-dot-2nd": lambda: Rule("DOT", then(accept(), endless()), when=nth(2)),
+    "huge-dot-2nd": lambda: Rule("DOT", then(accept(), raw(b"250-" + b"x" * 10_000_000 + b"\r\n")), when=nth(2)),
+    "binary-dot-2nd": lambda: Rule("DOT", then(accept(), endless(bytes(range(256)) * 40)), when=nth(2)),
     "hang-dot": lambda: Rule("DOT", hang()),
     "accept-then-hang": lambda: Rule("DOT", then(accept(), hang())),
 }

@@ -2,10 +2,11 @@
 
 An action is a coroutine function of a Scene. Small ones combine: `then(accept(), drop())` takes a message and hangs
 up without a word, `then(normal(), raw(b"250 more\\r\\n"))` speaks out of turn, `paced(normal(), pause=1)` answers one
-byte a second.
+byte a second, `at_random(normal(), chance)` in pieces that nobody foresees.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -22,10 +23,13 @@ class Session(Protocol):
     def behave(self, stage: StageName, line: bytes) -> bytes: ...
     async def secure(self) -> None: ...
     def accept(self) -> None: ...
+    def take_data(self) -> None: ...
     def hang_up(self, *, reset: bool) -> None: ...
     def stop_reading(self) -> None: ...
     @property
     def closed(self) -> bool: ...
+    @property
+    def unread(self) -> bytes: ...
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Scene:
     recipient: str
     number: int
     connection: int
-    written: list[bytes] | None = None  # collects instead of writing, for `paced`
+    written: list[bytes] | None = None  # collects instead of writing, for `paced` and `at_random`
 
     def write(self, data: bytes) -> None:
         if self.written is None:
@@ -123,6 +127,21 @@ def raw(data: bytes) -> Action:
     return act
 
 
+def go_ahead(text: str = "354 go ahead") -> Action:
+    """Asks for the message (DATA only) even where there is nobody to take it for, as RFC 2920 §3.1 warns."""
+
+    async def act(scene: Scene) -> None:
+        scene.session.take_data()
+        scene.write(text.encode() + b"\r\n")
+
+    return act
+
+
+def goodbye(text: str) -> Action:
+    """Says this and hangs up, as a relay does with its 421 (RFC 5321 §3.8)."""
+    return then(say(text), drop())
+
+
 def accept() -> Action:
     """Takes the message (DOT only), saying nothing."""
 
@@ -192,6 +211,24 @@ def paced(action: Action, *, size: int = 1, pause: float = 0.0) -> Action:
         for start in range(0, len(data), size):
             scene.write(data[start : start + size])
             await asyncio.sleep(pause)
+
+    return act
+
+
+def at_random(action: Action, chance: random.Random) -> Action:
+    """What the action writes goes out in pieces of a size that chance draws, now and then with a turn of the loop."""
+
+    async def act(scene: Scene) -> None:
+        scene.written = []
+        await action(scene)
+        data = b"".join(scene.written)
+        scene.written = None
+        while data:
+            size = chance.randint(1, len(data))
+            scene.write(data[:size])
+            data = data[size:]
+            for _ in range(chance.choice([0, 0, 1, 4])):
+                await asyncio.sleep(0)
 
     return act
 

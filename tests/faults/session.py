@@ -41,6 +41,10 @@ _REPLIES: dict[StageName, bytes] = {
 }
 
 
+class StrayBytes(AssertionError):
+    """A sender wrote part of a message where it was not asked to."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One command line as it came, and whether it came through TLS."""
@@ -48,6 +52,14 @@ class Line:
     connection: int
     tls: bool
     text: bytes
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes as one read of the socket found them. What one write brought is never split over two, if it is small."""
+
+    connection: int
+    data: bytes
 
 
 class Relay(Protocol):
@@ -59,7 +71,10 @@ class Relay(Protocol):
     offers: Sequence[str]
     max_connections: int | None
     lenient: bool
+    keep: bool
+    grouped: bool
     lines: deque[Line]
+    pieces: list[Piece]
     connections: int
     messages: int
     mistakes: list[BaseException]
@@ -72,7 +87,10 @@ class Relay(Protocol):
 
 
 class Session(asyncio.Protocol):
-    """One connection. Works its input off command by command; while an action runs, the input waits."""
+    """One connection. Works its input off command by command; while an action runs, the input waits.
+
+    So commands may come in one write (RFC 2920 §3.2), and each gets its reply in its turn.
+    """
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -88,6 +106,8 @@ class Session(asyncio.Protocol):
         self._scanned = 0
         self._message = b""
         self._taken = False
+        self._last: StageName = "GREETING"
+        self._held = b""  # replies kept back until the commands that came together are all answered
         self._forget()
 
     # What asyncio calls
@@ -108,6 +128,8 @@ class Session(asyncio.Protocol):
         self._answer("GREETING", b"")
 
     def data_received(self, data: bytes) -> None:
+        if self._relay.keep:
+            self._relay.pieces.append(Piece(self._number, data))
         self._input += data
         if self._task is None:
             self._work()
@@ -123,14 +145,29 @@ class Session(asyncio.Protocol):
     def closed(self) -> bool:
         return self._transport.is_closing()
 
+    @property
+    def unread(self) -> bytes:
+        """What came and was not looked at yet."""
+        return bytes(self._input)
+
     def write(self, data: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        if self._relay.grouped and not self._in_body and b"\n" in self._input:
+            self._held += data
+        elif not self._transport.is_closing():
+            self._transport.write(self._held + data)
+            self._held = b""
 
     def stop_reading(self) -> None:
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0:
+            # Or the kernel would go on taking megabytes, more or fewer from one machine to the next.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         self._transport.pause_reading()
 
     def hang_up(self, *, reset: bool) -> None:
+        if self._held and not self._transport.is_closing():
+            self._transport.write(self._held)
+            self._held = b""
         if reset:
             sock = self._transport.get_extra_info("socket")
             if sock is not None and sock.fileno() >= 0:
@@ -143,6 +180,10 @@ class Session(asyncio.Protocol):
         if not self._taken:
             self._taken = True
             self._relay.take(self._recipients, self._message, self._number, self._began)
+
+    def take_data(self) -> None:
+        """What comes now is a message, up to its dot."""
+        self._in_body, self._asked, self._taken, self._scanned = True, [], False, 0
 
     async def secure(self) -> None:
         assert self._relay.certificate
@@ -172,6 +213,8 @@ class Session(asyncio.Protocol):
             case "MAIL" | "RCPT" | "DATA":
                 return self._transaction(stage, line)
             case "DOT":
+                if not self._recipients:
+                    return b"554 5.5.1 no valid recipients\r\n"
                 self.accept()
             case "RSET":
                 self._forget()
@@ -185,6 +228,7 @@ class Session(asyncio.Protocol):
         self._sender: str | None = None
         self._began = 0.0  # when MAIL came
         self._recipients: list[str] = []
+        self._to = ""  # of the last RCPT, also where it was refused
 
     def _work(self) -> None:
         while self._task is None and not self._transport.is_closing():
@@ -197,7 +241,9 @@ class Session(asyncio.Protocol):
                 self._relay.lines.append(Line(self._number, self._tls, line))
                 self._command(line)
             else:
-                return
+                break
+        if self._held and self._task is None:
+            self.write(b"")
 
     def _command(self, line: bytes) -> None:
         if self._more:
@@ -209,6 +255,12 @@ class Session(asyncio.Protocol):
             stage = "?"
         if stage == "MAIL":
             self._relay.messages += 1
+        if stage == "?" and self._last == "DATA":
+            # A body, or a dot, though nobody said 354: nothing that a rule wants could excuse it.
+            self._relay.mistakes.append(StrayBytes(line[:80]))
+        if stage == "RCPT":
+            self._to = _address(line)
+        self._last = stage
         self._answer(stage, line)
 
     def _answer(self, stage: StageName, line: bytes) -> None:
@@ -230,9 +282,7 @@ class Session(asyncio.Protocol):
             self._forget()
 
     def _scene(self, stage: StageName, line: bytes) -> Scene:
-        address = _address(line) if stage == "RCPT" else ""
-        to = address or (self._recipients[-1] if self._recipients else "")
-        return Scene(self, stage, line, self._sender or "", to, self._relay.messages, self._number)
+        return Scene(self, stage, line, self._sender or "", self._to, self._relay.messages, self._number)
 
     def _perform(self, action: Action, scene: Scene) -> None:
         async def act() -> None:
@@ -267,6 +317,7 @@ class Session(asyncio.Protocol):
         if start < 0:
             self._scanned = max(0, len(self._input) - 4)
             return False
+        self._last = "DOT"
         self._message = bytes(self._input[:start]).replace(b"\r\n..", b"\r\n.").removeprefix(b".")
         del self._input[:end]
         self._in_body = False
@@ -308,7 +359,7 @@ class Session(asyncio.Protocol):
             return b"250 2.1.5 recipient ok\r\n"
         if not self._recipients:
             return b"503 5.5.1 RCPT first\r\n"
-        self._in_body, self._asked, self._taken, self._scanned = True, [], False, 0
+        self.take_data()
         return b"354 go ahead\r\n"
 
     def _auth(self, line: bytes) -> bytes:

@@ -6,16 +6,14 @@ import email.policy
 from collections import Counter
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from mailer.core.delivery import DeliveryOptions
-from mailer.core.message import Compiled
 from mailer.flows import delivering
-from mailer.flows.delivering import Run, line, the_one_sender
-from mailer.smtp import Relay, RelayOptions
+from mailer.flows.delivering import Run, the_one_sender
 from mailer.store import editions as edition_store
 from mailer.store.database import Database
-from mailer.store.tables import deliveries, subscribers, suppressions, variants
+from mailer.store.tables import deliveries, subscribers, suppressions
 from tests.faults.badrelay import (
     BadRelay,
     Rule,
@@ -30,41 +28,12 @@ from tests.faults.badrelay import (
     then,
 )
 from tests.faults.certificate import make_certificate
-from tests.stories import KEY, MONDAY, Clock, address, join, make_edition, publish, row_of, send, standing, sums_hold
+from tests.faults.runs import due, ends, enlarge, many, quick, way_to
+from tests.stories import KEY, MONDAY, Clock, address, row_of, send, standing, sums_hold
+
+__all__ = ["quick"]  # a fixture
 
 BOB = recipient(address("bob"))
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """A relay that is down is found to be so in no time."""
-    monkeypatch.setattr(line.Line.__init__, "__defaults__", (0.001,))
-    monkeypatch.setattr(delivering, "KNOCK", 0.01)
-
-
-def way_to(relay: BadRelay, *, port: int = 0, reply_timeout: float = 5.0, **options) -> Relay:
-    return Relay(
-        RelayOptions(**({"host": "127.0.0.1", "port": port or relay.port, "security": "none"} | options)),
-        reply_timeout=reply_timeout,
-        connect_timeout=5.0,
-        command_timeout=5.0,
-    )
-
-
-async def due(database: Database, *names: str) -> int:
-    await publish(database, "a", "b")
-    await join(database, *names)
-    return (await make_edition(database)).edition.id
-
-
-def many(count: int) -> list[str]:
-    return [f"r{number}" for number in range(count)]
-
-
-async def ends(database: Database, relay: BadRelay, states: dict[str, int], copies: dict[int, int]) -> None:
-    """The sum and the count. `copies`: how many readers have so many."""
-    assert await sums_hold(database) == states
-    assert Counter(relay.copies.values()) == copies
 
 
 # --- process
@@ -257,15 +226,6 @@ async def test_a_large_message_broken_off_midway_is_no_doubt(database, clock, re
         clock.move(minutes=6)
         await send(database, way_to(bad), clock)
         await ends(database, bad, {"accepted": 3}, {1: 3})
-
-
-async def enlarge(database: Database, size: int) -> None:
-    """The planned message becomes larger than any socket holds."""
-    packed = (await database.read(edition_store.variants_of, 1))[0].content
-    compiled = Compiled.unpack(packed)
-    padding = b"\r\n" + (b"x" * 76 + b"\r\n") * (size // 78)
-    larger = Compiled((*compiled.segments[:-1], compiled.segments[-1] + padding), compiled.slots)
-    await database.write(lambda c: c.execute(update(variants).values(content=larger.pack())).rowcount)
 
 
 async def test_a_connection_dropped_at_mail_blames_nobody_for_long(database, clock):
