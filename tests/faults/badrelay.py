@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -256,6 +257,8 @@ class BadRelayProcess:
         if not line:
             raise RuntimeError(f"the bad relay did not start: {' '.join(command)}")
         self.port = int(line)
+        self._idle = 0
+        self._idle = self.connections
         return self
 
     def __exit__(
@@ -268,6 +271,16 @@ class BadRelayProcess:
         assert self._process
         self._process.kill()
         self._process.communicate()
+
+    @property
+    def connections(self) -> int:
+        """How many are open, by the kernel's word: at 0 it has taken whatever was on its way to it."""
+        assert self._process
+        found = -self._idle
+        for file in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed while we look
+                found += str(file.readlink()).startswith("socket:")
+        return found
 
     def read_log(self) -> list[Accepted]:
         """Every acceptance so far, in order. A last line that is only half written is left for the next time."""

@@ -135,7 +135,7 @@ class Chaos:
         if other is not None:
             self._wait(other, 1 + int(moment.share * 40), seconds=1.0)
             self._kill(other)
-        time.sleep(0.02)  # what is on its way to the relay belongs to this stretch
+        self._quieten()
         return not (through and child.code == 0 and not self._open())
 
     def _kill(self, child: Child) -> bool:
@@ -153,6 +153,12 @@ class Chaos:
         self.stretches[-1].kills += 1
         self._relay.__enter__()
         time.sleep(pause)
+
+    def _quieten(self) -> None:
+        """What is still on its way from the dead to the relay belongs to their stretch, and is waited for."""
+        end = time.monotonic() + 5
+        while self._relay.connections and time.monotonic() < end:
+            time.sleep(0.002)
 
     def _wait(self, child: Child, more: int, seconds: float = PATIENCE) -> None:
         """Until the relay has taken so many more, or the run has ended."""
@@ -205,7 +211,9 @@ class Chaos:
         unplanned = "SELECT count(*) FROM editions WHERE planned < ?"
         regular = self.readers - self.readers // 100
         found += ["an edition leaves readers out"] if self.site.ask(unplanned, regular) != [(0,)] else []
-        found += ["an edition is missing"] if self.site.ask("SELECT count(*) FROM editions") != [(self.editions,)] else []
+        found += (
+            ["an edition is missing"] if self.site.ask("SELECT count(*) FROM editions") != [(self.editions,)] else []
+        )
         return found
 
 

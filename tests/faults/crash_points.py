@@ -1,4 +1,4 @@
-"""Where a sender dies: patches that a child of the launcher puts on before it runs (`patch="tests.faults.crash_points:…"`).
+"""Where a sender dies: patches that a child of the launcher puts on, as `patch="tests.faults.crash_points:planned"`.
 
 The product has no hooks for this. What is patched are functions that stand for a moment: what the writer thread runs
 inside its transaction (`plans.write`, `outbox.claim`, `outbox.exchange`), what runs before it (`recovery.begin_epoch`)
@@ -118,3 +118,23 @@ def huge() -> None:
         return await send(self, replace(mail, data=mail.data + filler) if mail.recipient == HUGE else mail)
 
     Connection.send = padded  # type: ignore[method-assign]
+
+
+def _stopped_by(number: int) -> None:
+    write = plans.write
+
+    def patched(*arguments: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return write(*arguments)
+
+    plans.write = patched
+
+
+def stopped_by_sigterm() -> None:
+    """No kill: asked to stop while the edition is written."""
+    _stopped_by(signal.SIGTERM)
+
+
+def stopped_by_sigint() -> None:
+    """The same by Ctrl-C."""
+    _stopped_by(signal.SIGINT)

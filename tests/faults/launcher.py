@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -118,9 +119,8 @@ class Launcher:
 def main() -> None:
     for name in WARM:
         importlib.import_module(name)
-    tasks = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
-    if tasks > 1:
-        raise SystemExit(f"the launcher has {tasks} threads before its first fork: what it forks would not be whole")
+    if threading.active_count() > 1:
+        raise SystemExit("the launcher has threads before its first fork: what it forks would not be whole")
     running: set[int] = set()
     for line in sys.stdin:
         order = json.loads(line)

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from mailer.core.personal import message_id
@@ -87,7 +88,7 @@ def reckon(database: Path, log: Sequence[Accepted], stretches: Sequence[Stretch]
 
 
 def _count_extra(tally: Tally, copies: Sequence[Accepted]) -> None:
-    for first, _second in zip(copies, copies[1:], strict=False):
+    for first, _second in pairwise(copies):
         tally.extra += 1
         if first.silent:
             tally.by_relay += 1

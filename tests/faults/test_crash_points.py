@@ -4,79 +4,33 @@ Whatever the point: one copy at least for everyone, two at most for anyone, at m
 and a second copy is the first one byte for byte.
 """
 
-import asyncio
-import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from tests.cli.site import MONDAY, Relay, Site
-from tests.faults.badrelay import Action, Rule, accept, delay, drop, recipient, then
-from tests.faults.launcher import Child, Launcher
+from tests.faults.badrelay import Rule, accept, drop, recipient, then
+from tests.faults.killing import SEND, K, Killer, begun, filled, states
+from tests.faults.launcher import Launcher
 
-K, READERS = 4, 24
+READERS = 24
 HOURS_LATER = ("2026-11-23T09:00Z", "2026-11-23T10:00Z")
 ANN = "reader0@example.com"
-SEND = ("send", "--cadence", "weekly", "--now", MONDAY)
-POINTS = "tests.faults.crash_points"
-
-
-@pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    with Launcher() as started:
-        yield started
 
 
 @pytest.fixture
 def site(site) -> Site:
-    """Readers, something to read, and K connections."""
-    site.environ["MAILER_SMTP__CONNECTIONS"] = str(K)
-    site.publish("one", "two")
-    site.join(*(f"reader{number}" for number in range(READERS)))
+    filled(site, READERS)
     return site
-
-
-@dataclass
-class Killer:
-    """Kills a child from the relay's side of the wire, at the very step of the dialogue that a rule names."""
-
-    child: Child | None = None
-    struck: list[str] = field(default_factory=list)
-
-    def strike(self) -> Action:
-        """Kill the child; go on when it is dead."""
-
-        async def act(scene) -> None:
-            while self.child is None:
-                await asyncio.sleep(0.001)
-            self.struck.append(scene.recipient)
-            os.kill(self.child.pid, signal.SIGKILL)
-            # A zombie until it is waited for, and nothing but that: its last instruction is behind it.
-            while Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(") ")[2][0] != "Z":
-                await asyncio.sleep(0.001)
-
-        return act
 
 
 def killed(launcher: Launcher, site: Site, relay: Relay, point: str = "", killer: Killer | None = None) -> Counter[str]:
     """Send, and be killed. Returns how many deliveries are in each state."""
-    site.use(relay.port)
-    child = launcher.start(
-        *SEND, folder=site.folder, environ=site.surroundings, patch=f"{POINTS}:{point}" if point else ""
-    )
-    if killer is not None:
-        killer.child = child
+    child = begun(launcher, site, relay.port, f"crash_points:{point}" if point else "", killer)
     code, out, err = child.wait()
     assert code == -signal.SIGKILL, f"it was not killed: {code} {out} {err}"
     return states(site)
-
-
-def states(site: Site) -> Counter[str]:
-    return Counter(dict(site.ask("SELECT state, count(*) FROM deliveries GROUP BY state")))
 
 
 def resumed(site: Site, relay: Relay) -> int:
@@ -114,7 +68,9 @@ def test_killed_after_planning_the_edition_is_there_with_everyone_and_is_not_mad
         assert resumed(site, relay) == 0
 
 
-@pytest.mark.parametrize(("point", "left"), [("claiming", "pending"), ("claimed", "claimed"), ("permitting", "claimed")])
+@pytest.mark.parametrize(
+    ("point", "left"), [("claiming", "pending"), ("claimed", "claimed"), ("permitting", "claimed")]
+)
 def test_killed_before_a_permit_is_committed_nothing_was_said_to_the_relay_and_nobody_is_in_doubt(
     launcher, site, point, left
 ):
