@@ -93,17 +93,17 @@ def noting() -> None:
 
 
 def noted() -> None:
-    """The result of a 250 is committed, and so is the next message's permit; its MAIL is not written."""
-    seen: list[bool] = []
+    """The result of a 250 is committed, and a next message's permit; its MAIL is not written."""
+    results, committed = [], []
     exchange = outbox.exchange
 
     def watched(*arguments: Any) -> Any:
-        if _has_accepted(*arguments):
-            seen.append(True)
+        committed.extend(results)  # one transaction after the other
+        results.extend([True] * _has_accepted(*arguments))
         return exchange(*arguments)
 
     outbox.exchange = watched
-    _before(Connection, "send", lambda *_: bool(seen))
+    _before(Connection, "send", lambda *_: bool(committed))
 
 
 HUGE = "reader0@example.com"

@@ -32,15 +32,20 @@ class Killer:
             self.struck.append(scene.recipient)
             os.kill(child.pid, number)
             if number == signal.SIGKILL:
-                # A zombie until it is waited for, and nothing but that: its last instruction is behind it. The relay's
-                # loop stands still meanwhile, or it would hear that the connection is gone and end this rule.
-                until(lambda: _state(child.pid) == "Z")
+                # The relay's loop stands still meanwhile, or it would hear that the connection is gone, and end this
+                # rule.
+                until(lambda: _is_dead(child.pid))
 
         return act
 
 
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(") ")[2][0]
+def _is_dead(pid: int) -> bool:
+    """A zombie, or heard of already: its last instruction is behind it."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return told.rpartition(") ")[2][0] == "Z"
 
 
 def filled(site: Site, readers: int) -> None:
