@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-mail check bench messages lock clean
+.PHONY: demo test test-mail check bench chaos messages lock clean
 
 demo: $(READY)
 	@$(BIN)/mailer demo
@@ -27,6 +27,11 @@ check: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python bench/run.py
+
+# Kills the sender again and again and counts the copies (docs/crash-tests.md): make chaos KILLS=1000 SEED=7 READERS=2000
+chaos: $(READY)
+	@$(BIN)/python -m tests.faults.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(READERS),--readers $(READERS))
 
 # The mails' sentences as they are now, for translators, and into the catalogues; what changed is marked as fuzzy.
 # Left alone, pybabel passes over folders that begin with _, such as that of the frames.

@@ -18,7 +18,9 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -93,7 +95,7 @@ _MESSAGE_ID = re.compile(rb"^message-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 class Accepted:
     """One message taken for one recipient. `time`, and `began` of its MAIL: seconds since the epoch.
 
-    `data`: '' unless bodies are kept.
+    `data`: '' unless bodies are kept; `sha256` of it always. `silent`: taken by `accept()`, which answers nothing.
     """
 
     recipient: str
@@ -102,6 +104,8 @@ class Accepted:
     connection: int
     data: bytes = b""
     began: float = 0.0
+    sha256: str = ""
+    silent: bool = False
 
 
 class BadRelay:
@@ -203,13 +207,16 @@ class BadRelay:
         met = self._met[id(rule)] - rule.after
         return met > 0 and (rule.times is None or met <= rule.times)
 
-    def take(self, recipients: Sequence[str], data: bytes, connection: int, began: float) -> None:
+    def take(
+        self, recipients: Sequence[str], data: bytes, connection: int, began: float, *, silent: bool = False
+    ) -> None:
         """Counts and logs one message for each of its recipients."""
         head = data[: data.find(b"\r\n\r\n") + 2] if b"\r\n\r\n" in data else data
         found = _MESSAGE_ID.search(head)
         message_id = found[1].decode(errors="replace") if found else ""
+        kept, digest = data if self.keep else b"", sha256(data).hexdigest()
         for address in recipients:
-            taken = Accepted(address, message_id, time.time(), connection, data if self.keep else b"", began)
+            taken = Accepted(address, message_id, time.time(), connection, kept, began, digest, silent)
             self.copies[address] += 1
             self.accepted.append(taken)
             if self._log >= 0:
@@ -235,6 +242,13 @@ SCRIPTS: dict[str, Callable[[], Rule]] = {
     "binary-dot-2nd": lambda: Rule("DOT", then(accept(), endless(bytes(range(256)) * 40)), when=nth(2)),
     "hang-dot": lambda: Rule("DOT", hang()),
     "accept-then-hang": lambda: Rule("DOT", then(accept(), hang())),
+    # Numbers without a common divisor, so that each gets its turn beside the others.
+    "slow-dot-every-7th": lambda: Rule("DOT", delay(0.02), when=every(7)),
+    "accept-then-drop-every-211th": lambda: Rule("DOT", accept_then_drop(), when=every(211)),
+    "drop-dot-every-223rd": lambda: Rule("DOT", drop(), when=every(223)),
+    "drop-body-every-227th": lambda: Rule("BODY", drop(), when=every(227)),
+    "defer-every-53rd": lambda: Rule("RCPT", say("451 4.2.0 try later"), when=every(53)),
+    "refuse-gone": lambda: Rule("RCPT", say("550 5.1.1 user unknown"), when=domain("gone.example")),
 }
 
 
@@ -242,12 +256,13 @@ class BadRelayProcess:
     """The server in a process of its own, so that senders can be killed and the count survives them.
 
     A context manager. `scripts`: names in SCRIPTS. `log`: kept and continued where it exists, so that a relay that is
-    started again on the same `port` goes on counting.
+    started again on the same `port` goes on counting. `offers`: instead of the usual EHLO lines.
     """
 
-    def __init__(self, log: Path, *scripts: str, port: int = 0) -> None:
+    def __init__(self, log: Path, *scripts: str, port: int = 0, offers: Sequence[str] = ()) -> None:
         self.log = log
         self.port = port
+        self._offers = offers
         self._scripts = scripts
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -256,6 +271,8 @@ class BadRelayProcess:
         command += ["--log", str(self.log.resolve())]
         for script in self._scripts:
             command += ["--script", script]
+        for offer in self._offers:
+            command += ["--offer", offer]
         root = Path(__file__).parents[2]
         self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout
@@ -263,14 +280,30 @@ class BadRelayProcess:
         if not line:
             raise RuntimeError(f"the bad relay did not start: {' '.join(command)}")
         self.port = int(line)
+        self._idle = 0
+        self._idle = self.connections
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _exc: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """As if its power failed. It may be entered again."""
         assert self._process
         self._process.kill()
         self._process.communicate()
+
+    @property
+    def connections(self) -> int:
+        """How many are open, by the kernel's word: at 0 it has taken whatever was on its way to it."""
+        assert self._process
+        found = -self._idle
+        for file in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed while we look
+                found += str(file.readlink()).startswith("socket:")
+        return found
 
     def read_log(self) -> list[Accepted]:
         """Every acceptance so far, in order. A last line that is only half written is left for the next time."""
@@ -287,7 +320,8 @@ class BadRelayProcess:
 
 async def _serve(arguments: argparse.Namespace) -> None:
     rules = [SCRIPTS[name]() for name in arguments.script]
-    async with BadRelay(rules, log=arguments.log, port=arguments.port) as relay:
+    offers = {"offers": arguments.offer} if arguments.offer else {}
+    async with BadRelay(rules, log=arguments.log, port=arguments.port, **offers) as relay:
         print(relay.port, flush=True)  # noqa: T201  # the port is this command's output
         if arguments.leash:
             await asyncio.to_thread(sys.stdin.buffer.read)
@@ -300,6 +334,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", type=Path, help="each acceptance is appended here as a line of JSON")
     parser.add_argument("--script", action="append", default=[], choices=sorted(SCRIPTS))
+    parser.add_argument("--offer", action="append", default=[], help="an EHLO line, instead of the usual ones")
     parser.add_argument("--leash", action="store_true", help="end when standard input ends")
     try:
         asyncio.run(_serve(parser.parse_args()))

@@ -82,7 +82,7 @@ class Relay(Protocol):
 
     def rules(self, stage: StageName) -> list[Rule]: ...
     def fires(self, rule: Rule, scene: Scene) -> bool: ...
-    def take(self, recipients: Sequence[str], data: bytes, connection: int, began: float) -> None: ...
+    def take(self, recipients: Sequence[str], data: bytes, connection: int, began: float, *, silent: bool) -> None: ...
     def leave(self, session: "Session") -> None: ...
 
 
@@ -176,10 +176,10 @@ class Session(asyncio.Protocol):
         elif not self._transport.is_closing():
             self._transport.close()
 
-    def accept(self) -> None:
+    def accept(self, *, silent: bool = False) -> None:
         if not self._taken:
             self._taken = True
-            self._relay.take(self._recipients, self._message, self._number, self._began)
+            self._relay.take(self._recipients, self._message, self._number, self._began, silent=silent)
 
     def take_data(self) -> None:
         """What comes now is a message, up to its dot."""
