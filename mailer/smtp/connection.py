@@ -87,18 +87,18 @@ class Connection:
         self.sent += 1
         body = mail.data if mail.ready else dot_stuffed(mail.data)
         refusal, taking = await self._introduce(mail, len(body))
-        if taking:
+        if refusal is None or taking:
             # A refused recipient and a 354 all the same: a lone dot ends it (RFC 2920 §3.1).
             answer, done = await self._hand_over(b"" if refusal else body)
             if done and not refusal:
                 return answer
-            refusal = refusal or answer
-        assert refusal is not None  # noqa: S101  # what does not take the message has refused it
-        if not self._wire.trouble:
-            if refusal.reply is None or refusal.reply.code == CLOSING:
-                self._wire.fail(str(refusal))
-            else:
-                await self._reset()
+            last, refusal = answer, refusal or answer
+        else:
+            last = refusal
+        if last.reply is None or last.reply.code == CLOSING:
+            self._wire.fail(str(last))
+        else:
+            await self._reset()
         return refusal
 
     async def _introduce(self, mail: Mail, size: int) -> tuple[Answer | None, bool]:
@@ -123,6 +123,8 @@ class Connection:
         replies = await self._wire.replies(len(lines), self._command_timeout)
         if [reply.code // 100 for reply in replies] == [_OK, _OK, _GO_AHEAD]:
             return None, True
+        if replies and replies[-1].code == CLOSING:
+            self._wire.fail(f"the relay goes: {replies[-1]}")
         refusal: Answer | None = None
         for (stage, _), reply in zip(lines, replies, strict=False):
             refused = _refusal(stage, reply)
