@@ -22,6 +22,7 @@ from mailer.errors import Misuse, RelayDown
 from mailer.flows import planning, releasing
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
+from mailer.store import due as ready
 from mailer.store import editions, notices, stats
 from mailer.store.database import Database
 from mailer.store.editions import Edition
@@ -112,7 +113,7 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
             run = Run(edition=edition.id if edition else None, limit=limit, wait=wait)
             asked = await _asked(database, edition)
             async with watched(database, run, report):
-                await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
+                await _drain_all(made, database, run, asked, report=report, stop=stop, note=note)
             halted = await _halted(database, asked)
         shown = await _stands(database, planned, report, only=bool(cadence))
         waiting, looked_at = await database.read(stats.unfinished), await database.read(stats.looked_at)
@@ -200,6 +201,28 @@ async def _asked(database: Database, wanted: Edition | None) -> list[int]:
         return [one.id for one in running]
     paused = [wanted.id] if wanted.state == EditionState.PAUSED else []
     return paused + [one.id for one in running if one.cadence == wanted.cadence]
+
+
+async def _drain_all(
+    made: Parts,
+    database: Database,
+    run: Run,
+    asked: Sequence[int],
+    *,
+    report: Report,
+    stop: asyncio.Event,
+    note: str,
+) -> None:
+    """Drain; and again where an edition was paused and resumed meanwhile, so that for a moment nothing was to do.
+
+    Where that leads nowhere, what is left has to wait.
+    """
+    tried = -1
+    while report.tried > tried:
+        tried = report.tried
+        await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
+        if run.limit or report.down or report.stopped or not await database.read(ready.pending, asked):
+            return
 
 
 async def _halted(database: Database, asked: Iterable[int]) -> Standings:
