@@ -126,11 +126,8 @@ async def test_a_secret_that_changes_midway_over_several_connections_loses_nobod
     async def change_the_secret(_scene) -> None:
         bad.secret = NEW
 
-    rules = [
-        Rule("DOT", then(normal(), change_the_secret, drop()), when=nth(5)),
-        Rule("DOT", then(normal(), drop()), after=4),
-    ]
-    async with BadRelay(rules, secret=OLD) as bad:
+    rule = Rule("DOT", then(normal(), change_the_secret, drop()), after=4)
+    async with BadRelay([rule], secret=OLD) as bad:
         old, new = (way_to(bad, username=name, password=secret) for name, secret in (OLD, NEW))
         report = await send(database, old, clock, connections=4)
         assert report.down.startswith("535 ")
