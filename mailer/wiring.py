@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -211,21 +212,23 @@ class Parts:
         Raises SenderBusy where another process sends and we are not `patient`.
         """
         stationery, ways = self.stationery(), self.ways()
-        await drain(
-            database,
-            ways,
-            run=run,
-            stationery=stationery,
-            press=Press(),
-            options=self.settings.delivery,
-            clock=self.clock,
-            chance=self.chance,
-            fingerprint=self.fingerprint,
-            stop=stop,
-            report=report,
-            turn=lambda: the_one_sender(database, note, tell, stop, patient=patient),
-            groups=Exchangers() if self.settings.pacing.mx else None,
-        )
+        async with self.signer() or nullcontext() as signer:
+            await drain(
+                database,
+                ways,
+                run=run,
+                stationery=stationery,
+                press=Press(),
+                options=self.settings.delivery,
+                clock=self.clock,
+                chance=self.chance,
+                fingerprint=self.fingerprint,
+                stop=stop,
+                report=report,
+                turn=lambda: the_one_sender(database, note, tell, stop, patient=patient),
+                groups=Exchangers() if self.settings.pacing.mx else None,
+                signer=signer,
+            )
 
     async def tidy(self, database: Database) -> None:
         """`tidying.tidy` with these parts: what has had its time goes."""

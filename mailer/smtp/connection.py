@@ -123,8 +123,8 @@ class Connection:
         replies = await self._wire.replies(len(lines), self._command_timeout)
         if [reply.code // 100 for reply in replies] == [_OK, _OK, _GO_AHEAD]:
             return None, True
-        if replies and replies[-1].code == CLOSING:
-            self._wire.fail(f"the relay goes: {replies[-1]}")
+        for farewell in (reply for reply in replies if reply.code == CLOSING):
+            self._wire.fail(f"the relay goes: {farewell}")
         refusal: Answer | None = None
         for (stage, _), reply in zip(lines, replies, strict=False):
             refused = _refusal(stage, reply)
