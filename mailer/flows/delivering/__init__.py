@@ -97,7 +97,9 @@ async def drain(
                 epoch=epoch,
                 traffic=traffic,
                 supply=supply,
-                permits=Permits(database, epoch, clock, traffic.to_save),
+                permits=Permits(
+                    database, epoch, clock, traffic.to_save, lambda: sum(line.staff for line in lines.values())
+                ),
                 stationery=stationery,
                 press=press or Press(),
                 options=options,

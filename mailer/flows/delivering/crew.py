@@ -276,7 +276,7 @@ class Crew:
 
     async def fail_render(self, line: Line, item: Claimed, error: Exception) -> None:
         """Its message can't be built: that one reader's, and nobody else's trouble."""
-        self.traffic.ended(line, self.traffic.provider(item))
+        self.traffic.ended(line, item)
         words = str(error) or type(error).__name__
         await self.database.write(outbox.fail_render, self.epoch, item.id, words, self.clock())
         self.report.outcomes[DeliveryState.RENDER_FAILED] += 1
@@ -284,7 +284,7 @@ class Crew:
 
     def put_back(self, line: Line, item: Claimed) -> None:
         """Taken and not used: the next connection takes it."""
-        self.traffic.ended(line, self.traffic.provider(item))
+        self.traffic.ended(line, item)
         self.supply.put_back(item)
         self.tell_news()
 

@@ -61,7 +61,7 @@ class _Worker:
             await self._send(item, mail)
 
     def _unused(self, item: Claimed) -> None:
-        self.crew.traffic.ended(self.line, self.crew.traffic.provider(item))
+        self.crew.traffic.ended(self.line, item)
         self.crew.tell_news()
 
     def _refused(self, item: Claimed, permit: Refusal) -> None:
