@@ -97,9 +97,7 @@ async def drain(
                 epoch=epoch,
                 traffic=traffic,
                 supply=supply,
-                permits=Permits(
-                    database, epoch, clock, traffic.to_save, lambda: sum(line.staff for line in lines.values())
-                ),
+                permits=Permits(database, epoch, clock, traffic.to_save, traffic.staff),
                 stationery=stationery,
                 press=press or Press(),
                 options=options,

@@ -146,6 +146,10 @@ class Traffic:
                 self._postpone(key, item, waits, pace, now)
         return None
 
+    def staff(self) -> int:
+        """How many connections are worked on."""
+        return sum(line.staff for line in self.lines.values())
+
     @property
     def parked(self) -> int:
         return sum(map(len, self._parked.values()))
