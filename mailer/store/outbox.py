@@ -1,7 +1,7 @@
 """The ledger. All run in the caller's transaction; work is taken by a conditional write and its row count."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -182,7 +182,7 @@ def running(connection: Connection, like: int | None = None) -> list[int | None]
 _CLAIMED = text(
     "SELECT d.id, d.edition_id, d.variant_id, coalesce(d.subscriber_id, 0), d.generation, "
     "coalesce(d.address, s.email), s.joined_at, d.attempts, d.waits, d.expires_at, "
-    "coalesce(e.nonce, n.nonce, d.dedupe_key), coalesce(e.key_id, n.key_id, '') "
+    "coalesce(e.nonce, n.nonce, d.dedupe_key), coalesce(e.key_id, n.key_id, ''), d.doubts "
     "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
     "LEFT JOIN editions e ON e.id = d.edition_id "
     "LEFT JOIN notices n ON d.edition_id IS NULL AND n.delivery_id = d.id "
@@ -207,6 +207,7 @@ def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Cla
             to_moment(row[9]),
             row[10],
             row[11],
+            row[12],
         )
         for row in rows
     ]
@@ -214,6 +215,10 @@ def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Cla
 
 # With a plus, so that SQLite goes by the ids it was given and not by the index of all that is held.
 _STATE: ColumnElement[str] = literal_column("+deliveries.state")
+_ADDRESS = func.coalesce(
+    deliveries.c.address,
+    select(subscribers.c.email).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery(),
+)
 _PERMIT = Prepared(
     update(deliveries)
     .where(
@@ -224,7 +229,7 @@ _PERMIT = Prepared(
         _WANTED,
     )
     .values(state="sending", permit_at=bindparam("at"), relay=bindparam("by"))
-    .returning(deliveries.c.id),
+    .returning(deliveries.c.id, _ADDRESS),
     "ids",
     "held_epoch",
     "at",
@@ -232,14 +237,28 @@ _PERMIT = Prepared(
 )
 
 
-def permit(connection: Connection, epoch: int, ids: Sequence[int], now: datetime, relay: str = "") -> frozenset[int]:
+def permit(
+    connection: Connection,
+    epoch: int,
+    ids: Sequence[int],
+    now: datetime,
+    relay: str = "",
+    addresses: Mapping[int, str] | None = None,
+) -> frozenset[int]:
     """Those of `ids` that may go out now, by this relay and no other.
 
-    Nothing of a message is sent before the commit of this has returned.
+    Nothing of a message is sent before the commit of this has returned. `addresses`: where they were claimed for; the
+    mail of a reader who has moved since is pending again, and claimed anew it goes to where they are now.
     """
     values = {"ids": json.dumps(ids), "held_epoch": epoch, "at": to_number(now), "by": relay}
-    rows = _PERMIT.run(connection, values)
-    return frozenset(row[0] for row in rows)
+    granted = dict(map(tuple, _PERMIT.run(connection, values)))
+    if addresses is None:
+        return frozenset(granted)
+    moved = [one for one, address in granted.items() if address != addresses[one]]
+    if moved:
+        mine = (deliveries.c.id.in_(moved), deliveries.c.state == "sending", deliveries.c.epoch == epoch)
+        connection.execute(update(deliveries).where(*mine).values(state="pending"))
+    return frozenset(granted).difference(moved)
 
 
 def is_wanted(connection: Connection, delivery_id: int) -> bool:
@@ -317,12 +336,13 @@ def exchange(
     wanted: Sequence[int],
     now: datetime,
     relay: str = "",
+    addresses: Mapping[int, str] | None = None,
 ) -> frozenset[int]:
     """One group of the running send: results written down, permits granted or refused. Returns those granted."""
     settle(connection, epoch, results, now)
     if not wanted:
         return frozenset()
-    granted = permit(connection, epoch, wanted, now, relay)
+    granted = permit(connection, epoch, wanted, now, relay, addresses)
     if len(granted) < len(wanted):
         refuse(connection, epoch, [item for item in wanted if item not in granted], now)
     return granted
@@ -414,7 +434,11 @@ def _bounce(connection: Connection, item: Result, now: datetime) -> None:
     """The address is dead: nobody mails it again, whatever list it is on."""
     connection.execute(
         update(subscribers)
-        .where(subscribers.c.id == item.delivery.subscriber, subscribers.c.state == "active")
+        .where(
+            subscribers.c.id == item.delivery.subscriber,
+            subscribers.c.state == "active",
+            subscribers.c.email == item.delivery.address,  # else they have moved meanwhile
+        )
         .values(state="bounced")
     )
     known = or_(suppressions.c.email == item.delivery.address, suppressions.c.fingerprint == item.fingerprint)
