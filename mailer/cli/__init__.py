@@ -37,7 +37,7 @@ from mailer.cli import (
     verify,
 )
 from mailer.cli.output import complain, show_json
-from mailer.errors import MailerError
+from mailer.errors import OUT_OF_FILES, TOO_MANY_FILES, MailerError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -128,6 +128,9 @@ def _run(*, as_json: bool) -> int:
         _drop_output()
         return 1
     except OSError as error:
+        if error.errno in OUT_OF_FILES:
+            complain(TOO_MANY_FILES, as_json=as_json)
+            return 1
         _drop_output()
         complain(f"{error.filename or 'Standard output'}: {error.strerror}.")
         return 1

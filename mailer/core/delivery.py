@@ -86,7 +86,7 @@ class Claimed:
     """A delivery taken for sending: all that its message needs besides its variant.
 
     `address`: where it goes. `subscriber` is 0 and `joined_at` None for a test copy. `nonce`, `key_id`: what its
-    Message-ID and its links are made from.
+    Message-ID and its links are made from. `doubts`: how often it was in doubt; such a one is sent alone.
     """
 
     id: int
@@ -101,6 +101,7 @@ class Claimed:
     expires_at: datetime
     nonce: str
     key_id: str
+    doubts: int = 0
 
 
 class EditionState(StrEnum):

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, TextClause, Update, bindparam, func, select
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql import column
 
 
@@ -27,12 +28,20 @@ class Prepared:
 
         Raises the driver's own errors.
         """
+        cursor = self._execute(connection, values)
+        return cursor.fetchall() if cursor.description else ()
+
+    def count(self, connection: Connection, values: Mapping[str, Any]) -> int:
+        """The same. Returns how many rows it changed."""
+        return int(self._execute(connection, values).rowcount)
+
+    def _execute(self, connection: Connection, values: Mapping[str, Any]) -> DBAPICursor:
         dialect = connection.dialect
         text, order, fixed = self._known.get(dialect.name) or self._compile(dialect)
         named = {**fixed, **values}
         cursor = connection.connection.cursor()
         cursor.execute(text, tuple([named[name] for name in order]))
-        return cursor.fetchall() if cursor.description else ()
+        return cursor
 
     def _compile(self, dialect: Dialect) -> tuple[str, Sequence[str], Mapping[str, Any]]:
         made = self._statement.compile(dialect=dialect).construct_expanded_state(self._blank)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from mailer.core.delivery import Claimed, DeliveryState
 from mailer.core.quota import minute_of
+from mailer.errors import StoreError
 from mailer.store import outbox, paces, usage
 from mailer.store.database import Database
 from mailer.store.outbox import Result
@@ -47,7 +48,7 @@ class Refusal:
 class _Wish:
     relay: str
     result: Result | None
-    wanted: int | None
+    wanted: Claimed | None
     answer: asyncio.Future[Permit | Refusal]
 
 
@@ -56,7 +57,7 @@ class _Share:
     """What one relay's connections hand in."""
 
     results: list[Result] = field(default_factory=list)
-    wanted: list[int] = field(default_factory=list)
+    wanted: list[Claimed] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ def commit(
         if granted or accepted:
             used.append(Used(relay, minute_of(now), len(granted), accepted))
         if len(granted) < len(share.wanted):
-            done.refused |= outbox.stand(connection, [one for one in share.wanted if one not in granted])
+            done.refused |= outbox.stand(connection, [one.id for one in share.wanted if one.id not in granted])
         done.granted |= granted
     usage.add(connection, used)
     if changed:
@@ -90,7 +91,8 @@ def commit(
 class Permits:
     """What the connections hand in while one commit runs goes into the next: the busier, the larger the groups.
 
-    K, the permits outstanding, is one per connection. Results that can't be committed are kept in the results' file.
+    K, the permits outstanding, is one per connection. Results that can't be committed are kept in the results' file;
+    once the database has failed so, nothing is committed any more: to wait for it again would only take as long again.
     """
 
     def __init__(
@@ -111,16 +113,17 @@ class Permits:
         self._enough = 0
         self._wishes: list[_Wish] = []
         self._task: asyncio.Task[None] | None = None
+        self._failed: StoreError | None = None
 
     async def ask(self, relay: str, delivery: Claimed, result: Result | None) -> Permit | Refusal:
         """A permit for `delivery`, committed together with the connection's last result."""
-        return await self._hand_in(relay, result, delivery.id)
+        return await self._hand_in(relay, result, delivery)
 
     async def settle(self, relay: str, result: Result) -> None:
         """A result alone, where no next message waits for it."""
         await self._hand_in(relay, result, None)
 
-    def _hand_in(self, relay: str, result: Result | None, wanted: int | None) -> asyncio.Future[Permit | Refusal]:
+    def _hand_in(self, relay: str, result: Result | None, wanted: Claimed | None) -> asyncio.Future[Permit | Refusal]:
         answer: asyncio.Future[Permit | Refusal] = asyncio.get_running_loop().create_future()
         self._wishes.append(_Wish(relay, result, wanted, answer))
         if self._crowded is not None and len(self._wishes) >= self._enough and not self._crowded.done():
@@ -142,13 +145,23 @@ class Permits:
                     share.wanted.append(wish.wanted)
             now = self._clock()
             try:
-                done, stamp = await self._database.write_stamped(commit, self._epoch, shares, self._changed(), now)
+                done, stamp = await self._commit(shares, now)
             except Exception as error:  # noqa: BLE001  # no permit was committed: every connection must know
                 for share in shares.values():
                     self._database.results.keep(self._epoch, share.results, now)
                 _refuse_all(wishes, error)
             else:
                 _answer_all(wishes, done, Permit(stamp))
+
+    async def _commit(self, shares: Mapping[str, _Share], now: datetime) -> tuple[Outcome, float]:
+        """Returns when it was on disk, too. Raises StoreError, and ever after."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            return await self._database.write_stamped(commit, self._epoch, shares, self._changed(), now)
+        except StoreError as error:
+            self._failed = error
+            raise
 
     async def _gather(self) -> None:
         """Let in what is on its way already: a commit costs the same for one as for many.
@@ -169,10 +182,10 @@ def _answer_all(wishes: Sequence[_Wish], done: Outcome, permit: Permit) -> None:
     for wish in wishes:
         if wish.answer.done():
             continue
-        if wish.wanted is None or wish.wanted in done.granted:
+        if wish.wanted is None or wish.wanted.id in done.granted:
             wish.answer.set_result(permit)
         else:
-            wish.answer.set_result(Refusal(done.refused.get(wish.wanted, DeliveryState.SKIPPED)))
+            wish.answer.set_result(Refusal(done.refused.get(wish.wanted.id, DeliveryState.SKIPPED)))
 
 
 def _refuse_all(wishes: Sequence[_Wish], error: Exception) -> None:
