@@ -206,17 +206,17 @@ def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Cla
 
 
 def _claim_of(row: list[Any]) -> Claimed:
-    *whom, joined_at, attempts, waits, expires_at, nonce, key_id, doubts = row
+    """A row of `_CLAIMED`: its columns are the fields, moments as numbers."""
+    *before, joined_at, attempts, waits, expires_at, nonce, key_id, doubts = row
     joined = None if joined_at is None else to_moment(joined_at)
-    return Claimed(*whom, joined, attempts, waits, to_moment(expires_at), nonce, key_id, doubts)
+    return Claimed(*before, joined, attempts, waits, to_moment(expires_at), nonce, key_id, doubts)  # type: ignore[call-arg]
 
 
 # With a plus, so that SQLite goes by the ids it was given and not by the index of all that is held.
 _STATE: ColumnElement[str] = literal_column("+deliveries.state")
 _ASKED = func.json_each(bindparam("asked")).table_valued("key", "value")
-_PERMIT = Prepared(
-    update(deliveries)
-    .where(
+_MAY_GO = Prepared(
+    select(func.json_group_array(deliveries.c.id)).where(
         deliveries.c.id == cast(_ASKED.c.key, BigInteger),
         _STATE == "claimed",
         deliveries.c.epoch == bindparam("held_epoch"),
@@ -228,9 +228,16 @@ _PERMIT = Prepared(
             select(subscribers.c.email).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery(),
         ),
         _WANTED,
-    )
-    .values(state="sending", permit_at=bindparam("at"), relay=bindparam("by")),
+    ),
     "asked",
+    "held_epoch",
+    "at",
+)
+_PERMIT = Prepared(
+    update(deliveries)
+    .where(deliveries.c.id.in_(those_of("ids")), _STATE == "claimed", deliveries.c.epoch == bindparam("held_epoch"))
+    .values(state="sending", permit_at=bindparam("at"), relay=bindparam("by")),
+    "ids",
     "held_epoch",
     "at",
     "by",
@@ -244,12 +251,17 @@ def permit(
 
     Nothing of a message is sent before the commit of this has returned.
     """
-    asked = {item.id: item.address for item in wanted}
-    values = {"asked": json.dumps(asked), "held_epoch": epoch, "at": to_number(now), "by": relay}
-    if _PERMIT.count(connection, values) == len(asked):
-        return frozenset(asked)
-    stands = stand(connection, list(asked))
-    return frozenset(one for one in asked if stands.get(one) is DeliveryState.SENDING)
+    values = {
+        "asked": json.dumps({item.id: item.address for item in wanted}),
+        "held_epoch": epoch,
+        "at": to_number(now),
+        "by": relay,
+    }
+    ids = _MAY_GO.run(connection, values)[0][0]
+    granted = frozenset(json.loads(ids))
+    if granted and _PERMIT.count(connection, values | {"ids": ids}) != len(granted):
+        raise RuntimeError("what was looked at in this transaction changed in it")
+    return granted
 
 
 def is_wanted(connection: Connection, delivery_id: int) -> bool:

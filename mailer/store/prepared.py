@@ -17,7 +17,7 @@ class Prepared:
     numbers, and its errors come as they are.
     """
 
-    def __init__(self, statement: Update | TextClause, *parameters: str) -> None:
+    def __init__(self, statement: Update | Select[Any] | TextClause, *parameters: str) -> None:
         """`parameters`: the names of those that change."""
         self._statement = statement
         self._blank = dict.fromkeys(parameters)

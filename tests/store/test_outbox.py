@@ -204,7 +204,7 @@ MEANWHILE = [
     ("the address bounces", reader(state="bounced"), "skipped: bounced"),
     ("the reader complains", reader(state="complained"), "skipped: complained"),
     ("the reader changes pace", reader(cadence="daily"), "sending"),
-    ("the reader changes address", reader(email="ann@elsewhere.example"), "sending"),
+    ("the reader changes address", reader(email="ann@elsewhere.example"), "pending"),
     (
         "the address is suppressed",
         write(insert(suppressions).values(email=address("ann"), fingerprint="f", reason="x", at=MONDAY)),
