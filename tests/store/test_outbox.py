@@ -317,7 +317,7 @@ async def test_every_answer_is_written_down(sender, said, stage, state, costs, w
 async def test_results_are_written_before_the_next_permits_are_judged(sender):
     ann, bob, _ = await sender.claim()
     await sender.exchange(wanted=[ann])
-    assert await sender.exchange([answered(ann, "250 2.0.0 ok")], [bob.id]) == {bob.id}
+    assert await sender.exchange([answered(ann, "250 2.0.0 ok")], [bob]) == {bob.id}
     assert await standing(sender.database) == {"ann": "accepted", "bob": "sending", "cem": "claimed"}
 
 
