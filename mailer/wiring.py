@@ -131,9 +131,11 @@ class Parts:
 
     def stationery(self) -> Stationery:
         """Raises Refused where there are no keys."""
-        site = self.settings.site
+        site, bounce = self.settings.site, self.settings.bounce
         return Stationery(
             sender=site.from_address,
+            bounce=bounce.address,
+            verp=bounce.verp,
             keys=self.keys(),
             zone=zone_named(site.timezone),
             today=self.clock().astimezone(zone_named(site.timezone)).date(),

@@ -165,15 +165,24 @@ async def send(
     report: Report | None = None,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     groups: Groups | None = None,
+    bounce: str = "",
+    verp: bool = False,
     **options: Any,
 ) -> Report:
-    """Drain what is due. `relay`: one, or several by name. `options`: of [delivery]."""
+    """Drain what is due. `relay`: one, or several by name. `bounce`, `verp`: of [bounce]. `options`: of [delivery]."""
     report = report or Report()
     await drain(
         database,
         relay if isinstance(relay, Mapping) else {"default": Way(relay, connections)},
         run=run or Run(),
-        stationery=Stationery(sender=SITE.from_address, keys=keys, zone=ZoneInfo("UTC"), today=clock().date()),
+        stationery=Stationery(
+            sender=SITE.from_address,
+            keys=keys,
+            zone=ZoneInfo("UTC"),
+            today=clock().date(),
+            bounce=bounce,
+            verp=verp,
+        ),
         options=DeliveryOptions(**options),
         clock=clock,
         chance=lambda: 0.5,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mailer.config import Settings, example, load, parse, why_not_send, write_config
 from mailer.config.shape import keys_at, sections
+from mailer.core.tokens import LONGEST_BOUNCE
 from mailer.errors import ConfigError, InputError
 
 ROOT = Path(__file__).parent.parent
@@ -223,6 +224,15 @@ def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
     assert load(file, {}).site.name == "News"
 
 
+def test_a_return_address_leaves_room_for_its_token():
+    longest = f"{'b' * 23}@{'.'.join(['d' * 60] * 3)}.{'e' * 2}.org"
+    got = settings(SITE + f'[bounce]\naddress = "{longest}"\nverp = true').bounce
+    assert len(got.address.partition("@")[0]) == 64 - len("+") - LONGEST_BOUNCE
+    assert len(got.address) == 213
+    # Without tokens it may be as long as any other.
+    assert settings(SITE + f'[bounce]\naddress = "{"b" * 64}@example.org"').bounce.verp is False
+
+
 # --- the environment
 
 
@@ -393,6 +403,16 @@ def test_an_empty_file_is_told_what_is_required():
         ("web", 'trusted_proxies = ["proxy"]', 'trusted_proxies = "proxy" must hold addresses or networks'),
         ("web", "trusted_proxies = 5", "trusted_proxies = 5 must be a list of texts in quotes."),
         ("bounce", "verp = true", "[bounce] verp = true needs an address."),
+        (
+            "bounce",
+            f'address = "{"b" * 24}@example.org"\nverp = true',
+            "[bounce] verp = true needs an address with at most 23 characters before the @, so that a token fits",
+        ),
+        (
+            "bounce",
+            f'address = "b@{".".join(["d" * 60] * 3)}.{"e" * 25}.org"\nverp = true',
+            "[bounce] verp = true needs an address of at most 213 characters.",
+        ),
         ("security", 'secret_keys = ["hush"]', "secret_keys must be keys of at least 32 characters each"),
         ("security", "secret_keys = [5]", "secret_keys must be a list of texts in quotes."),
         ("security", 'secret_keys_file = "/no/such"', "'/no/such' can't be read"),

@@ -26,6 +26,7 @@ from mailer.config.values import (
 from mailer.core.cadence import CadenceOptions
 from mailer.core.duration import Duration
 from mailer.core.signup import SignupOptions
+from mailer.core.tokens import LONGEST_BOUNCE
 from mailer.smtp import RelayOptions
 from mailer.templating.subject import check_subject
 
@@ -57,6 +58,8 @@ class RelayTable(RelayOptions):
         return self
 
 
+_LONGEST_LOCAL = 64  # octets before the @ (RFC 5321 §4.5.3.1.1)
+_LONGEST_ADDRESS = 254  # octets of an address, so that 256 hold it with its brackets (RFC 5321 §4.5.3.1.3)
 _DATABASE = re.compile(r"sqlite:///(?!:memory:)[^\s?][^\n]*|postgresql(\+psycopg)?://\S+", re.ASCII)
 
 
@@ -163,18 +166,31 @@ class WebOptions(Section):
 
 class BounceOptions(Section):
     address: OptionalMailbox = Field(
-        default="", description="The mailbox that bounces come back to. Takes effect with a later release."
+        default="",
+        description="The mailbox that bounces come back to: the envelope's sender, which your relay must take, and "
+        "SPF of its domain allow. Empty: from_address. Nothing reads it yet: that comes with a later release.",
     )
     verp: bool = Field(
         default=False,
-        description="A return address of its own for each mail, so that a bounce names its reader; address must take "
-        "'name+anything@…'. Takes effect with a later release.",
+        description="Whether each mail has a return address of its own, 'name+token@…', so that a bounce tells which "
+        "mail it was, and nobody can forge one. Your mail server must deliver those to address; where the relay takes "
+        "DSN, it is asked to tell failures to it. What comes back is acted on with a later release.",
     )
 
     @model_validator(mode="after")
-    def _verp_has_an_address(self) -> Self:
-        if self.verp and not self.address:
+    def _a_token_fits(self) -> Self:
+        if not self.verp:
+            return self
+        if not self.address:
             raise ValueError("verp = true needs an address")
+        local, token = self.address.rpartition("@")[0], 1 + LONGEST_BOUNCE
+        if len(local) + token > _LONGEST_LOCAL:
+            raise ValueError(
+                f"verp = true needs an address with at most {_LONGEST_LOCAL - token} characters before the @, "
+                f"so that a token fits behind them; '{local}' has {len(local)}"
+            )
+        if len(self.address) + token > _LONGEST_ADDRESS:
+            raise ValueError(f"verp = true needs an address of at most {_LONGEST_ADDRESS - token} characters")
         return self
 
 

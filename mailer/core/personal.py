@@ -11,7 +11,7 @@ from mailer.core.live import Live, Reader
 from mailer.core.message import Compiled, Mail, slot_value, to_value
 from mailer.core.subscription import Subscriber
 from mailer.core.text import clean_text
-from mailer.core.tokens import Purpose, key_by_id, sealer
+from mailer.core.tokens import Purpose, bounce_sealer, key_by_id, sealer
 from mailer.core.words import date_in_words
 
 _LONGEST_NAME, _LONGEST_TOPIC = 80, 40  # characters of a reader's name and a topic's, as a theme sees them
@@ -22,10 +22,11 @@ _DAYS = 4096  # moments whose day is kept in words: lists come in at one
 
 @dataclass(frozen=True, slots=True)
 class _Links:
-    """Signs a reader's links: (subscriber, generation) to token, under one key."""
+    """Signs a reader's links: (subscriber, generation) to token, under one key. `bounce`: delivery to token."""
 
     leave: Callable[[int, int], bytes]
     manage: Callable[[int, int], bytes]
+    bounce: Callable[[int], str]
 
 
 def message_id(delivery: int, nonce: str, domain: str) -> str:
@@ -36,12 +37,24 @@ def message_id(delivery: int, nonce: str, domain: str) -> str:
 class Stationery:
     """Writes copies. A second copy of a delivery is the first one byte for byte, also after a change of keys.
 
-    `sender`: envelope and From address. `keys`: the last signs what was not planned under another. `zone`: the
-    site's, for the day a reader asked. `today`: stands for that day in a test copy.
+    `sender`: the From address. `keys`: the last signs what was not planned under another. `zone`: the site's, for the
+    day a reader asked. `today`: stands for that day in a test copy. `bounce`: the envelope's sender, where that is not
+    the From address. `verp`: each delivery has one of its own, 'bounce+token@…', by which `open_bounce` knows it.
     """
 
-    def __init__(self, *, sender: str, keys: Sequence[str], zone: tzinfo, today: date) -> None:
-        self._sender = sender
+    def __init__(
+        self,
+        *,
+        sender: str,
+        keys: Sequence[str],
+        zone: tzinfo,
+        today: date,
+        bounce: str = "",
+        verp: bool = False,
+    ) -> None:
+        self._envelope = bounce or sender
+        local, _, domain = self._envelope.rpartition("@")
+        self._verp = (f"{local}+", f"@{domain}") if verp else None
         self._domain = ascii_domain(sender.rpartition("@")[2])
         self._keys = keys
         self._zone = zone
@@ -65,7 +78,11 @@ class Stationery:
                 "since": self._since(item.joined_at, compiled.language),
             }
         )
-        return Mail(self._sender, item.address, data, ready and to.isascii())
+        plain = ready and to.isascii()
+        if self._verp is None:
+            return Mail(self._envelope, item.address, data, plain)
+        token = links.bounce(item.id)
+        return Mail(f"{self._verp[0]}{token}{self._verp[1]}", item.address, data, plain, token)
 
     def reader(self, item: Claimed, known: Subscriber | None, live: Live) -> Reader:
         """Who a delivery's copy of a live mail is for. A test copy is for a sample reader."""
@@ -95,7 +112,9 @@ class Stationery:
 
     def _under(self, key_id: str) -> _Links:
         key = key_by_id(key_id, self._keys)
-        return self._links.setdefault(key_id, _Links(sealer(Purpose.LEAVE, key), sealer(Purpose.MANAGE, key)))
+        return self._links.setdefault(
+            key_id, _Links(sealer(Purpose.LEAVE, key), sealer(Purpose.MANAGE, key), bounce_sealer(key))
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -4,10 +4,14 @@ A token is numbers and a signature, with dots between: `subscriber.generation.si
 don't expire (an unsubscribe link from two years ago works); `confirmation.generation.issued.signature` for what a mail
 asks to confirm, which carries its own time, in unix seconds; `issued.signature` for a form. The purpose is
 itsdangerous' salt, so that a link for one purpose opens nothing else. The address is never in it.
+
+The token of a return address is apart: a delivery's number and a MAC in hexadecimal, since what stands before an @ has
+64 octets in all (RFC 5321 §4.5.3.1.1), and there are relays that write it in lower case.
 """
 
 import hashlib
 import hmac
+import re
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +32,7 @@ class Purpose(StrEnum):
     MOVE = "mailer.move"  # to another address
     ERASE = "mailer.erase"  # of all that is kept
     FORM = "mailer.form"  # when a form was shown
+    BOUNCE = "mailer.bounce"  # comes back to a return address: it opens no link, and no link opens it
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class Wish:
 
 _BLOCK = 64  # octets: SHA-256's (RFC 2104 §2); a derived key is shorter
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_MAC = 24  # hexadecimal digits: 96 bits, more than RFC 2104 §5 asks for
+_BOUNCE = re.compile(rf"(0|[1-9a-f][0-9a-f]{{0,15}})[0-9a-f]{{{_MAC}}}", re.IGNORECASE | re.ASCII)
+LONGEST_BOUNCE = 16 + _MAC
+"""Octets of a return address's token at most: as many as the largest number of a delivery takes."""
 
 
 @lru_cache(maxsize=64)
@@ -77,10 +86,7 @@ def sealer(purpose: Purpose, key: str) -> Callable[[int, int], bytes]:
 
     itsdangerous derives its key anew at each call (71 µs); a test holds the two equal.
     """
-    # RFC 2104 §4: the two blocks of the key are hashed once. hmac.digest does it at each call, and takes twice as long.
-    block = _signer(key, purpose).derive_key().ljust(_BLOCK, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+    inner, outer = _begun(purpose, key)
 
     def quick(subscriber: int, generation: int) -> bytes:
         value = b"%d.%d" % (subscriber, generation)
@@ -90,6 +96,31 @@ def sealer(purpose: Purpose, key: str) -> Callable[[int, int], bytes]:
         return value + b"." + b2a_base64(second.digest(), newline=False).translate(_URL_SAFE, b"=")
 
     return quick
+
+
+@lru_cache(maxsize=64)
+def bounce_sealer(key: str) -> Callable[[int], str]:
+    """For the hot path: a delivery's number → the token that names it in a return address, in lower case."""
+    inner, outer = _begun(Purpose.BOUNCE, key)
+
+    def quick(delivery: int) -> str:
+        number = f"{delivery:x}"
+        first, second = inner.copy(), outer.copy()
+        first.update(number.encode())
+        second.update(first.digest())
+        return number + second.hexdigest()[:_MAC]
+
+    return quick
+
+
+def open_bounce(token: str, keys: Sequence[str]) -> int | None:
+    """The delivery that a genuine token of a return address names, in whatever case it came back; else None."""
+    found = _BOUNCE.fullmatch(token)
+    if found:
+        delivery, written = int(found[1], 16), token.lower()
+        if any(hmac.compare_digest(bounce_sealer(key)(delivery), written) for key in keys):
+            return delivery
+    return None
 
 
 def open_token(token: str, purpose: Purpose, keys: Sequence[str]) -> Claim | None:
@@ -108,6 +139,16 @@ def open_form(token: str, keys: Sequence[str]) -> datetime | None:
     """When a form was shown, by its genuine token, or None."""
     numbers = _open(token, Purpose.FORM, keys, 1)
     return datetime.fromtimestamp(numbers[0], UTC) if numbers else None
+
+
+def _begun(purpose: Purpose, key: str) -> tuple["hashlib._Hash", "hashlib._Hash"]:
+    """An HMAC's two hashes with their blocks of the key taken in, to be copied for each value."""
+    # RFC 2104 §4: the two blocks of the key are hashed once. hmac.digest does it at each call, and takes twice as long.
+    block = _signer(key, purpose).derive_key().ljust(_BLOCK, b"\0")
+    return (
+        hashlib.sha256(bytes(byte ^ 0x36 for byte in block)),
+        hashlib.sha256(bytes(byte ^ 0x5C for byte in block)),
+    )
 
 
 def _seal(numbers: Sequence[int], purpose: Purpose, key: str) -> str:

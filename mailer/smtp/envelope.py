@@ -10,6 +10,8 @@ from mailer.core.message import Mail
 # RFC 5321 §4.5.3.1.3: a path holds 256 octets with its brackets.
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f-\x9f<>\ud800-\udfff]+@[^\s\x00-\x20\x7f-\x9f<>@\ud800-\udfff]+")
 _MAX_ADDRESS = 254
+_MAX_ENVID, _MAX_ORCPT = 100, 500  # characters (RFC 3461 §4.4, §4.2)
+_NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def mail_from(mail: Mail, size: int, offered: Extensions) -> bytes:
     if not (mail.sender.isascii() and mail.recipient.isascii()):
         line += " SMTPUTF8"
     if offered.dsn and mail.envelope_id:
-        line += f" RET=HDRS ENVID={_xtext(mail.envelope_id)}"  # RFC 3461 §4.3, §4.4
+        line += f" RET=HDRS{_named(mail.envelope_id)}"  # RFC 3461 §4.3
     return line.encode() + b"\r\n"
 
 
@@ -61,8 +63,9 @@ def rcpt_to(mail: Mail, offered: Extensions) -> bytes:
     line = f"RCPT TO:<{mail.recipient}>"
     if offered.dsn and mail.envelope_id:
         line += " NOTIFY=FAILURE"  # RFC 3461 §4.1
-        if mail.recipient.isascii():
-            line += f" ORCPT=rfc822;{_xtext(mail.recipient)}"  # RFC 3461 §4.2
+        # Beyond ASCII it would be 'utf-8;…' (RFC 6533 §3), which not every relay knows: ENVID says as much.
+        if mail.recipient.isascii() and len(original := f"rfc822;{_xtext(mail.recipient)}") <= _MAX_ORCPT:
+            line += f" ORCPT={original}"  # RFC 3461 §4.2
     return line.encode() + b"\r\n"
 
 
@@ -79,9 +82,16 @@ def _is_plain(address: str) -> bool:
     )
 
 
+def _named(envelope_id: str) -> str:
+    """RFC 3461 §4.4: at most 100 characters, of printable ASCII; what isn't so is left away."""
+    if len(envelope_id) > _MAX_ENVID or not (envelope_id.isascii() and envelope_id.isprintable()):
+        return ""
+    return f" ENVID={_xtext(envelope_id)}"
+
+
 def _xtext(text: str) -> str:
-    """RFC 3461 §4: printable ASCII but for '+' and '=', which stand as '+2B' and '+3D'."""
-    return text.replace("+", "+2B").replace("=", "+3D")
+    """ASCII as RFC 3461 §4 has it: all but what is visible, and '+' and '=', as '+' and two hexadecimal digits."""
+    return _NOT_XTEXT.sub(lambda char: f"+{ord(char[0]):02X}", text)
 
 
 def _writable(address: str) -> bool:

@@ -1,7 +1,11 @@
 """`mailer send`: who gets what, once, and how it ends."""
 
+import re
+import tomllib
+
 import pytest
 
+from mailer.core.tokens import open_bounce
 from tests.cli.site import MONDAY, NEXT_MONDAY, Relay, Site
 from tests.faults.badrelay import Rule, accept, drop, recipient, say, then
 
@@ -374,3 +378,15 @@ def test_a_topic_is_meant_by_its_id_or_name_in_any_case_and_script(site, relay):
     text = relay.mail_to("ann@example.com").get_body(("plain",)).get_content()
     assert "About s" in text
     assert "About c" not in text
+
+
+def test_the_settings_say_where_bounces_come_back_to(ready, relay):
+    ready.configure('[bounce]\naddress = "bounces@back.example"\nverp = true')
+    ready.did("send", "--now", MONDAY)
+    senders = [line.text.split()[1].decode() for line in relay.lines if line.text.startswith(b"MAIL")]
+    assert senders
+    assert all(re.fullmatch(r"FROM:<bounces\+[0-9a-f]{25,40}@back\.example>", sender) for sender in senders)
+    assert len(set(senders)) == len(senders)
+    (key,) = tomllib.loads((ready.folder / "config.toml").read_text())["security"]["secret_keys"]
+    found = {open_bounce(sender.partition("+")[2].partition("@")[0], [key]) for sender in senders}
+    assert found == {row[0] for row in ready.ask("SELECT id FROM deliveries")}

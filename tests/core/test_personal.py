@@ -10,7 +10,7 @@ import pytest
 from mailer.core.delivery import Claimed
 from mailer.core.message import Compiled, Headers, compile_mail, slot_mark
 from mailer.core.personal import Stationery
-from mailer.core.tokens import Claim, Purpose, key_id, open_token
+from mailer.core.tokens import Claim, Purpose, key_id, open_bounce, open_token
 from mailer.errors import InputError
 
 MARK = "kX7qP2mZ9tR4wB6nC8vY"
@@ -49,8 +49,13 @@ def compiled() -> Compiled:
     )
 
 
-def stationery(*keys: str, sender: str = "digest@site.example") -> Stationery:
-    return Stationery(sender=sender, keys=keys, zone=ZoneInfo("Europe/Berlin"), today=date(2026, 11, 23))
+def stationery(*keys: str, sender: str = "digest@site.example", **bounce) -> Stationery:
+    return Stationery(sender=sender, keys=keys, zone=ZoneInfo("Europe/Berlin"), today=date(2026, 11, 23), **bounce)
+
+
+def to_bounces(*keys: str) -> Stationery:
+    """With a return address for each delivery."""
+    return stationery(*keys, bounce="bounces+news@bounce.example", verp=True)
 
 
 def test_a_copy_has_the_readers_address_links_and_date(compiled):
@@ -109,6 +114,31 @@ def test_a_mail_that_was_packed_before_there_were_languages_reads_as_it_did_then
 def test_the_domain_of_a_message_id_is_ascii(compiled):
     data = stationery(OLD, sender="digest@bücher.example").write(ANN, compiled).data
     assert b"Message-ID: <71.0123456789abcdef@xn--bcher-kva.example>\r\n" in data
+
+
+def test_without_a_return_address_of_its_own_a_mail_has_that_of_the_site(compiled):
+    plain, returned = (stationery(OLD, **more).write(ANN, compiled) for more in ({}, {"bounce": "back@bounce.example"}))
+    assert (plain.sender, plain.envelope_id) == ("digest@site.example", "")
+    assert (returned.sender, returned.envelope_id) == ("back@bounce.example", "")
+    assert returned.data == plain.data
+
+
+def test_each_delivery_has_a_return_address_by_which_it_is_known(compiled):
+    ann, bob = (to_bounces(OLD).write(item, compiled) for item in (ANN, replace(ANN, id=72, subscriber=13)))
+    for mail, delivery in ((ann, 71), (bob, 72)):
+        local, _, domain = mail.sender.partition("@")
+        assert (domain, local.removesuffix(mail.envelope_id)) == ("bounce.example", "bounces+news+")
+        assert open_bounce(mail.envelope_id, [NEW, OLD]) == delivery
+    assert ann.data == stationery(OLD).write(ANN, compiled).data  # all of it is in the envelope
+    assert b"Return-Path" not in ann.data
+
+
+def test_a_second_try_has_the_return_address_of_the_first_also_after_a_change_of_keys(compiled):
+    first = to_bounces(OLD).write(ANN, compiled)
+    assert to_bounces(OLD, NEW).write(replace(ANN, attempts=3, waits=2), compiled) == first
+    planned_later = to_bounces(OLD, NEW).write(replace(ANN, key_id=key_id(NEW)), compiled)
+    assert planned_later == to_bounces(NEW).write(replace(ANN, key_id=key_id(NEW)), compiled)
+    assert open_bounce(planned_later.envelope_id, [OLD]) is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Signed links: what itsdangerous signs, and nothing else, opens them."""
 
 import hashlib
+import hmac
 import string
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +12,15 @@ from itsdangerous import Signer, URLSafeSerializer
 
 from mailer.core.message import token_value
 from mailer.core.tokens import (
+    LONGEST_BOUNCE,
     Claim,
     Purpose,
     Wish,
+    bounce_sealer,
     fingerprint,
     key_by_id,
     key_id,
+    open_bounce,
     open_form,
     open_token,
     open_wish,
@@ -35,6 +39,7 @@ TOKEN = seal(Claim(1_234_567, 3), Purpose.LEAVE, KEY)
 WISH = Wish(1_234_567, 3, int(MONDAY.timestamp()))
 WISH_TOKEN, FORM_TOKEN = seal_wish(WISH, Purpose.CONFIRM, KEY), seal_form(MONDAY, KEY)
 WISHES = st.builds(Wish, st.integers(0, 2**63), st.integers(1, 2**31), st.integers(0, 2**40))
+BOUNCED = bounce_sealer(KEY)(1_234_567)
 WISHED = (Purpose.CONFIRM, Purpose.MOVE, Purpose.ERASE)
 
 
@@ -203,3 +208,50 @@ def test_whatever_moment_there_is_can_be_sealed_and_opened():
 @given(st.text(max_size=100))
 def test_no_text_at_all_opens_a_wish_or_a_form(text):
     assert not _opens(text)
+
+
+# --- return addresses
+
+
+@given(delivery=st.integers(0, 2**63 - 1), key=st.sampled_from([KEY, OTHER]), upper=st.sets(st.integers(0, 39)))
+def test_a_token_of_a_return_address_opens_under_every_key_in_whatever_case_it_comes_back(delivery, key, upper):
+    token = bounce_sealer(key)(delivery)
+    assert len(token) <= LONGEST_BOUNCE
+    assert set(token) <= set("0123456789abcdef")
+    came_back = "".join(sign.upper() if at in upper else sign for at, sign in enumerate(token))
+    assert open_bounce(came_back, [KEY, OTHER]) == open_bounce(token.upper(), [OTHER, KEY]) == delivery
+    assert open_bounce(token, []) is None
+    assert open_bounce(token, [OTHER if key == KEY else KEY]) is None
+
+
+def test_the_largest_delivery_has_the_longest_token():
+    assert len(bounce_sealer(KEY)(2**63 - 1)) == LONGEST_BOUNCE == 40
+
+
+def test_a_token_of_a_return_address_is_a_number_and_an_hmac_under_a_key_of_its_own():
+    derived = Signer(KEY, salt="mailer.bounce", key_derivation="hmac", digest_method=hashlib.sha256).derive_key()
+    assert "12d687" + hmac.new(derived, b"12d687", "sha256").hexdigest()[:24] == BOUNCED
+
+
+def test_a_token_of_a_return_address_with_anything_changed_left_out_or_added_opens_nothing():
+    places, signs = range(len(BOUNCED)), sorted(set(ALPHABET))
+    changed = {BOUNCED[:at] + sign + BOUNCED[at + 1 :] for at in places for sign in signs}
+    left_out = {BOUNCED[:at] for at in places} | {BOUNCED[:at] + BOUNCED[at + 1 :] for at in places}
+    added = {BOUNCED[:at] + sign + BOUNCED[at:] for at in range(len(BOUNCED) + 1) for sign in "0a+=-_. \n\x00é٣"}
+    opened = {token.lower() for token in changed | left_out | added if open_bounce(token, [KEY, OTHER]) is not None}
+    assert opened == {BOUNCED}
+
+
+@given(claim=CLAIMS)
+def test_a_link_is_no_return_address_and_a_return_address_no_link(claim):
+    for purpose in Purpose:
+        link = seal(claim, purpose, KEY)
+        assert open_bounce(link, [KEY]) is None
+        assert open_bounce(link.replace(".", ""), [KEY]) is None
+    assert not _opens(bounce_sealer(KEY)(claim.subscriber))
+    assert not any(open_token(bounce_sealer(KEY)(claim.subscriber), purpose, [KEY]) for purpose in Purpose)
+
+
+@given(st.one_of(st.text(max_size=100), st.text("0123456789abcdefABCDEF", min_size=20, max_size=50)))
+def test_no_text_at_all_opens_a_return_address(text):
+    assert open_bounce(text, [KEY, OTHER]) is None

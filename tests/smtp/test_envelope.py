@@ -79,6 +79,32 @@ def test_the_recipient_stands_in_brackets():
     assert rcpt_to(Mail("", "änn@example.org", b""), ALL) == "RCPT TO:<änn@example.org>\r\n".encode()
 
 
+DSN = Extensions(size=True, utf8=True, dsn=True)
+TOLD = "NOTIFY=FAILURE ORCPT=rfc822;"
+LONG = f"{'+' * 64}@{'=' * 150}.example"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "envelope_id", "mail_line", "rcpt_line"),
+    [
+        ("ann@b.example", "12ab", "SIZE=7 RET=HDRS ENVID=12ab", f"{TOLD}ann@b.example"),
+        ("ann@b.example", "", "SIZE=7", ""),
+        ("a+b=c@b.example", "1+2=3 4", "SIZE=7 RET=HDRS ENVID=1+2B2+3D3+204", f"{TOLD}a+2Bb+3Dc@b.example"),
+        ("änn@b.example", "12ab", "SIZE=7 SMTPUTF8 RET=HDRS ENVID=12ab", "NOTIFY=FAILURE"),
+        (LONG, "x" * 100, f"SIZE=7 RET=HDRS ENVID={'x' * 100}", "NOTIFY=FAILURE"),  # as xtext more than 500 characters
+        ("ann@b.example", "x" * 101, "SIZE=7 RET=HDRS", f"{TOLD}ann@b.example"),
+        ("ann@b.example", "é", "SIZE=7 RET=HDRS", f"{TOLD}ann@b.example"),
+        ("ann@b.example", "1\r\nRSET", "SIZE=7 RET=HDRS", f"{TOLD}ann@b.example"),
+    ],
+)
+def test_a_mail_that_has_an_id_asks_to_be_told_of_its_failure(recipient, envelope_id, mail_line, rcpt_line):
+    mail = Mail("news@example.org", recipient, b"x", envelope_id=envelope_id)
+    assert mail_from(mail, 7, DSN).decode() == f"MAIL FROM:<news@example.org> {mail_line}\r\n"
+    assert rcpt_to(mail, DSN).decode() == f"RCPT TO:<{recipient}> {rcpt_line}".strip() + "\r\n"
+    assert b"RET=" not in mail_from(mail, 7, ALL)
+    assert rcpt_to(mail, ALL).decode() == f"RCPT TO:<{recipient}>\r\n"
+
+
 def test_our_own_refusals_read_as_such():
     answer = refused_here(Mail("news@example.org", "a b@example.org", b"x"), ALL)
     expected = Reply(553, "5.1.3", "not sent: the address can't be written into an SMTP command")
