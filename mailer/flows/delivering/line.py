@@ -17,6 +17,8 @@ PATIENCE = 3
 """Failures in a row, nothing succeeding in between, after which the relay counts as down."""
 PAUSE = 0.5
 """Seconds before the second try, doubled for each further one."""
+LAG = 1.0
+"""Seconds for which others wait for a relay whose turn it is, and that neither takes nor answers anything."""
 
 
 class Carrier(Protocol):
@@ -42,7 +44,7 @@ EQUAL = Share()
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A relay, and what it may be given. Rates of 0 are none."""
+    """A relay, and what it may be given. Rates of 0 are none. `table`: where the settings say so."""
 
     opener: Opener
     connections: int
@@ -50,6 +52,7 @@ class Way:
     per_second: float = 0.0
     per_hour: int = 0
     per_day: int = 0
+    table: str = "smtp"
 
 
 class Line:
@@ -79,6 +82,8 @@ class Line:
         self._usage: dict[int, int] = {}
         self._room: int | None = None
         self._bucket = TokenBucket(1.0, monotonic())
+        self._token_at = 0.0
+        self._asked_at = monotonic()
         self._clock = clock
         self._pause = pause
         self._failures = 0
@@ -92,8 +97,14 @@ class Line:
         return not self.down and (self._working > 0 or not self._failures)
 
     @property
-    def open_ones(self) -> int:
-        return self._working
+    def ready(self) -> bool:
+        """Whether it is worth while that others wait for its turn."""
+        now = monotonic()
+        return self._token_at <= now < self._asked_at + LAG
+
+    def asks(self) -> None:
+        """A connection of it could take a message, or has an answer."""
+        self._asked_at = monotonic()
 
     @property
     def counts(self) -> bool:
@@ -105,12 +116,14 @@ class Line:
         self._usage = minutes
         self._room = quota_room(minutes, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
 
-    def full_until(self, now: datetime) -> datetime | None:
-        """When its quota of an hour or a day has room again; None: it has."""
+    def full_until(self, now: datetime) -> tuple[datetime, str] | None:
+        """When its quota of an hour or a day has room again, and which one it is; None: it has."""
         if self._room is None or self._room > 0:
             return None
         self.used(self._usage, now)
-        return quota_wait(self._usage, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
+        until = quota_wait(self._usage, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
+        hour = quota_wait(self._usage, per_hour=self.way.per_hour, per_day=0, now=now)
+        return None if until is None else (until, f"its quota for the {'hour' if until == hour else 'day'} is used up")
 
     def count(self, minute: int) -> None:
         """A message more in this minute."""
@@ -118,11 +131,19 @@ class Line:
             self._usage[minute] = self._usage.get(minute, 0) + 1
             self._room -= 1
 
+    def uncount(self, minute: int) -> None:
+        """One of these was not offered to it."""
+        if self._room is not None and self._usage.get(minute):
+            self._usage[minute] -= 1
+            self._room += 1
+
     def token(self) -> float:
         """Take one from the rate of a second; above 0: nothing was taken, there is one in so many seconds."""
         if not self.way.per_second:
             return 0.0
-        self._bucket, wait = take(self._bucket, monotonic(), self.way.per_second * self.pace.rate)
+        now = monotonic()
+        self._bucket, wait = take(self._bucket, now, self.way.per_second * self.pace.rate)
+        self._token_at = now + wait
         return wait
 
     async def open(self) -> Carrier | None:
@@ -175,7 +196,8 @@ class Line:
             # RFC 4954 §6: 530 asks for authentication.
             code = answer.reply.code if answer.reply else 0
             login = code == 530 or (answer.stage is Stage.AUTH and not passing)  # noqa: PLR2004
-            self.down = f"{answer}; check [smtp] username and password" if login else str(answer)
+            table = self.way.table
+            self.down = f"{answer}; check [{table}] username and password" if login else str(answer)
 
     async def rest(self) -> None:
         """Wait out the pause after a trouble."""
