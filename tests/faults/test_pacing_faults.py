@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from mailer.flows import delivering
-from mailer.flows.delivering import Run
+from mailer.flows.delivering import Rest, Run
 from mailer.store import paces
 from mailer.store.tables import deliveries
 from tests.faults.badrelay import Accepted, BadRelay, Rule, Scene, delay, domain, say
@@ -189,8 +189,7 @@ async def test_a_relay_that_refuses_everybody_rests_and_all_are_reached_once_it_
     async with BadRelay([Rule("RCPT", say(POLICY), when=refusing)]) as bad:
         report = await send(database, way_to(bad), clock, connections=1)
         assert len(refusing.met) == 5
-        until, why = report.rests["default"]
-        assert (until, why) == (clock() + timedelta(minutes=5), POLICY)
+        assert report.rests == {"default": Rest(clock() + timedelta(minutes=5), f"it refuses mail: {POLICY}")}
         await ends(database, bad, {"deferred": 5, "pending": 25}, {})
 
         clock.move(minutes=4)

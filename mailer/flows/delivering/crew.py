@@ -105,7 +105,7 @@ class Crew:
 
     def _takes(self, line: Line) -> bool:
         """Whether mail may go by this line now or soon."""
-        return not line.down and (line.rests_until is None or line.rests_until <= self.clock())
+        return not line.down and (line.rest is None or not line.rests(self.clock()))
 
     def staff(self, line: Line) -> None:
         """As many connections as it bears, or as are wanted."""

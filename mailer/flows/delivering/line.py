@@ -12,6 +12,7 @@ from mailer.core.message import Mail
 from mailer.core.pacing import Pace
 from mailer.core.quota import TokenBucket, quota_room, quota_wait, take
 from mailer.core.sharing import Share
+from mailer.flows.delivering.report import Rest
 
 PATIENCE = 3
 """Failures in a row, nothing succeeding in between, after which the relay counts as down."""
@@ -63,7 +64,7 @@ class Line:
 
     `cruises`: its pace is at full speed, and one more message that is taken says nothing new.
     `staff`: connections that are worked on, open or about to be. `under_way`: messages that it has, or a permit is
-    asked for. `rests_until`, `why`: what it waits for, where it is not down and takes nothing for a while.
+    asked for. `rest`: where it is not down and takes nothing for a while.
     """
 
     def __init__(self, name: str, way: Way, clock: Callable[[], datetime], pause: float = PAUSE) -> None:
@@ -76,8 +77,7 @@ class Line:
         self.staff = 0
         self.under_way = 0
         self.last_at: datetime | None = None
-        self.rests_until: datetime | None = None
-        self.why = ""
+        self.rest: Rest | None = None
         self.refusal: Answer | None = None  # the last one of a connection
         self._usage: dict[int, int] = {}
         self._room: int | None = None
@@ -102,6 +102,10 @@ class Line:
         now = monotonic()
         return self._token_at <= now < self._asked_at + LAG
 
+    def rests(self, now: datetime) -> bool:
+        """Whether it takes nothing for a while."""
+        return self.rest is not None and self.rest.until > now
+
     def asks(self) -> None:
         """A connection of it could take a message, or has an answer."""
         self._asked_at = monotonic()
@@ -116,14 +120,15 @@ class Line:
         self._usage = minutes
         self._room = quota_room(minutes, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
 
-    def full_until(self, now: datetime) -> tuple[datetime, str] | None:
-        """When its quota of an hour or a day has room again, and which one it is; None: it has."""
+    def full(self, now: datetime) -> Rest | None:
+        """It rests until its quota of an hour or a day has room again; None: it has."""
         if self._room is None or self._room > 0:
             return None
         self.used(self._usage, now)
         until = quota_wait(self._usage, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
         hour = quota_wait(self._usage, per_hour=self.way.per_hour, per_day=0, now=now)
-        return None if until is None else (until, f"its quota for the {'hour' if until == hour else 'day'} is used up")
+        which = "hour" if until == hour else "day"
+        return None if until is None else Rest(until, f"its quota for the {which} is used up", quota=True)
 
     def count(self, minute: int) -> None:
         """A message more in this minute."""
@@ -154,7 +159,7 @@ class Line:
                 return found
         async with self._knock:
             while not self.down:
-                await self.rest()
+                await self.calm()
                 found = await self._try()
                 if found is not None or self._working:
                     return found
@@ -199,6 +204,6 @@ class Line:
             table = self.way.table
             self.down = f"{answer}; check [{table}] username and password" if login else str(answer)
 
-    async def rest(self) -> None:
+    async def calm(self) -> None:
         """Wait out the pause after a trouble."""
         await asyncio.sleep(max(0.0, self._resting_until - asyncio.get_running_loop().time()))

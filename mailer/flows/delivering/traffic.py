@@ -15,6 +15,7 @@ from mailer.core.pacing import Event, Pace, Wait, after, felt, from_json, is_pla
 from mailer.core.quota import minute_of
 from mailer.core.sharing import Turns, in_service, took, whose_turn
 from mailer.flows.delivering.line import Line
+from mailer.flows.delivering.report import Rest
 from mailer.store import paces, subscribers, usage
 from mailer.store.database import Database
 
@@ -39,6 +40,9 @@ class Pause:
     """Nothing for this line now. `seconds`: when to ask again; None: when something happened."""
 
     seconds: float | None
+
+
+PAUSE = Pause(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +124,14 @@ class Traffic:
             return None
         line.asks()
         now = self._clock()
-        if line.rests_until is not None and line.rests_until > now:
+        if line.rests(now):
             return Pause(None)
-        line.rests_until, line.why = None, ""
+        line.rest = None
         waits = may_go(pace, under_way=line.under_way, last_at=line.last_at, reader=0, now=now)
         if isinstance(waits, Wait):
-            return self._rest(line, waits.until, waits.why, now)
-        if full := line.full_until(now):
-            return self._rest(line, *full, now)
+            return self._rest(line, Rest(waits.until, _in_words("it", pace, waits.why)), now) if waits.until else PAUSE
+        if full := line.full(now):
+            return self._rest(line, full, now)
         if len(self.lines) > 1 and not self._its_turn(line, now):
             return Pause(0.5)
         return None
@@ -160,22 +164,20 @@ class Traffic:
         """Whether it leaves now; otherwise it is parked or postponed."""
         key = line.name, self.provider(item)
         pace = self._paces.get(key)
-        waits = (
-            may_go(line.pace, under_way=line.under_way, last_at=line.last_at, reader=item.subscriber, now=now)
-            if line.pace.breaker.open_until
-            else None
-        )
+        reader, waits, why = item.subscriber, None, ""
+        if line.pace.breaker.open_until:
+            waits = may_go(line.pace, under_way=line.under_way, last_at=line.last_at, reader=reader, now=now)
+            why = _in_words("the relay", line.pace, line.pace.why)
         if not isinstance(waits, Wait) and pace is not None and key not in self._cruising:
-            waits = may_go(
-                pace, under_way=self._under_way[key], last_at=self._last.get(key), reader=item.subscriber, now=now
-            )
+            waits = may_go(pace, under_way=self._under_way[key], last_at=self._last.get(key), reader=reader, now=now)
+            why = _in_words("the provider", pace, pace.why) if isinstance(waits, Wait) else ""
         if not isinstance(waits, Wait):
             self._begin(line, key, now)
             return True
         if waits.until is None:
             self._park(key[1], item)
         else:
-            self._postpone(key, item, waits, pace, now)
+            self._postpone(key, Postponed(item, waits.until, why), pace)
         return False
 
     def _park(self, provider: str, item: Claimed) -> None:
@@ -250,30 +252,23 @@ class Traffic:
             self._turns = took(self._turns, line.name, max(1, line.way.share.weight))
 
     def _its_turn(self, line: Line, now: datetime) -> bool:
-        able = [
-            one.name
-            for one in self.lines.values()
-            if one.answers and not (one.rests_until is not None and one.rests_until > now)
-        ]
+        able = [one.name for one in self.lines.values() if one.answers and not one.rests(now)]
         weights = in_service({one.name: one.way.share for one in self.lines.values()}, able)
         ready = {name: weight for name, weight in weights.items() if name == line.name or self.lines[name].ready}
         return line.name in ready and whose_turn(self._turns, ready) == line.name
 
-    def _rest(self, line: Line, until: datetime | None, why: str, now: datetime) -> Pause:
-        if until is None:
-            return Pause(None)
-        if until - now > SHORT:
-            line.rests_until, line.why = until, why
-            return Pause(None)
-        return Pause(max(0.01, (until - now) / _SECOND))
+    def _rest(self, line: Line, rest: Rest, now: datetime) -> Pause:
+        if rest.until - now > SHORT:
+            line.rest = rest
+            return PAUSE
+        return Pause(max(0.01, (rest.until - now) / _SECOND))
 
-    def _postpone(self, key: paces.Key, item: Claimed, waits: Wait, pace: Pace | None, now: datetime) -> None:
+    def _postpone(self, key: paces.Key, one: Postponed, pace: Pace | None) -> None:
         """Those who wait for the same provider are spread, so that they don't all come back at once."""
-        until = waits.until or now
         if pace is not None and pace.gap:
             self._slots[key] += 1
-            until += min((self._slots[key] - 1) * pace.gap, SPREAD)
-        self.postponed.append(Postponed(item, until, waits.why))
+            one = replace(one, until=one.until + min((self._slots[key] - 1) * pace.gap, SPREAD))
+        self.postponed.append(one)
 
     def _note(self, line: Line, event: Event, reader: int, begun: datetime, answer: Answer | None) -> None:
         said = "" if answer is None or event is Event.ACCEPTED else str(answer)
@@ -304,6 +299,12 @@ class Traffic:
         readers = dict.fromkeys(reversed(self._well.pop(key, ())))  # each once, the newest answer
         answers = tuple(reader for reader in reversed(readers) if reader)
         return replace(Pace.provider(self.lines[key[0]].way.connections), breaker=Breaker(answers))
+
+
+def _in_words(who: str, pace: Pace, said: str) -> str:
+    """'it asks for less mail: 454 4.7.0 Throttling'."""
+    what = "refuses mail" if pace.breaker.open_until else "asks for less mail"
+    return f"{who} {what}: {said}" if said else f"{who} {what}"
 
 
 def _domain(address: str) -> str:

@@ -118,6 +118,6 @@ class _Worker:
         if verdict.blame is Blame.RELAY and answer.stage is Stage.MAIL:
             self.line.trouble(answer)
             await self._settle()
-            await self.line.rest()
+            await self.line.calm()
         elif answer.reply is not None:
             self.line.works()
