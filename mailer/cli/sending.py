@@ -330,14 +330,7 @@ def _concluded(report: Report, zone: str, *, quiet: bool, waiting: int = 0) -> i
         each = report.rendering * 1000 / report.rendered
         mails = counted(report.rendered, "mail")
         tell(f"The theme asks who reads (`reader`), so {mails} had to be rendered for one reader: {each:.1f} ms each.")
-    if report.missed:
-        complain(f"{report.missed:,} not reached in this run:")
-        # First those whom nothing will try again.
-        for who in sorted(report.unreached.values(), key=lambda who: who.next_at is not None)[:NAMED]:
-            again = f"; looked at again {when(who.next_at, zone)}" if who.next_at else ""
-            complain(f"  {who.address}: {who.state.replace('_', ' ')}, {who.said}{again}")
-        if report.missed > NAMED:
-            complain(f"  and {report.missed - NAMED:,} more: mailer editions show ID")
+    _name_the_missed(report, zone)
     troubled = not all(rest.quota for rest in report.rests.values()) or bool(report.troubles)
     for line in (*troubles_in_words(report), *rests_in_words(report, waiting, zone)):
         if troubled:
@@ -354,6 +347,17 @@ def _concluded(report: Report, zone: str, *, quiet: bool, waiting: int = 0) -> i
             return RelayDown.exit_code
         raise RelayDown(sentence)
     return int(bool(report.missed or report.stopped or (waiting and troubled)))
+
+
+def _name_the_missed(report: Report, zone: str) -> None:
+    if report.missed:
+        complain(f"{report.missed:,} not reached in this run:")
+        # First those whom nothing will try again.
+        for who in sorted(report.unreached.values(), key=lambda who: who.next_at is not None)[:NAMED]:
+            again = f"; looked at again {when(who.next_at, zone)}" if who.next_at else ""
+            complain(f"  {who.address}: {who.state.replace('_', ' ')}, {who.said}{again}")
+        if report.missed > NAMED:
+            complain(f"  and {report.missed - NAMED:,} more: mailer editions show ID")
 
 
 def _prospect_in_words(prospect: Prospect, zone: str) -> str:

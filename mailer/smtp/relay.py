@@ -52,8 +52,9 @@ class Relay:
         tls_context: ssl.SSLContext | None = None,
         table: str = "smtp",
     ) -> None:
-        """`table`: of the settings, where they can be mended. Timeouts are seconds: for the reply to the final dot (RFC 5321 §4.5.3.2.6), for each of connecting, TLS
-        and greeting, and for any other reply. `password`, where given, stands for that of the options.
+        """Timeouts are seconds: for the reply to the final dot (RFC 5321 §4.5.3.2.6), for each of connecting, TLS
+        and greeting, and for any other reply. `password`, where given, stands for that of the options. `table`: of
+        the settings, where they can be mended.
         """
         self._options = options
         self._table = table
