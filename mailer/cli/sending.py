@@ -1,13 +1,12 @@
 """What `mailer send` does, and how it tells of it. Imported by the command when it runs."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
-
-import uvloop
 
 from mailer.cli.editions import edition_document, states_in_words
 from mailer.cli.holds import found_in_words, held_in_words
@@ -27,7 +26,7 @@ from mailer.store import due as ready
 from mailer.store import editions, notices, stats
 from mailer.store.database import Database
 from mailer.store.editions import Edition
-from mailer.wiring import Parts
+from mailer.wiring import Parts, run_loop
 
 NAMED = 20
 """How many who were not reached are named on the terminal; `editions show` has the rest."""
@@ -462,4 +461,5 @@ def _run_stoppable(made: Parts, work: Callable[[Database, asyncio.Event], Awaita
         return await work(database, stop)
 
     with made.open_database() as database:
-        return uvloop.run(go())
+        gc.freeze()  # what is there by now stays to the end
+        return run_loop(go())

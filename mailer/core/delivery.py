@@ -234,6 +234,9 @@ _SENDER = re.compile(r"sender (?:address|domain|verif)", re.IGNORECASE)
 _BEFORE_MAIL = frozenset({Stage.CONNECT, Stage.TLS, Stage.GREETING, Stage.EHLO, Stage.AUTH})
 
 
+_ACCEPTED = Verdict(DeliveryState.ACCEPTED, "accepted")
+
+
 def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
     """What an SMTP answer means for the delivery it was about (delivery.md, 'What an answer means').
 
@@ -241,12 +244,12 @@ def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
     """
     if answer.reply is None:
         return _judge_silence(answer.stage, fresh=fresh)
+    if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
+        return _ACCEPTED
     if answer.stage in _BEFORE_MAIL or answer.stage is Stage.MAIL:
         if answer.stage is Stage.MAIL and _is_too_big(answer.reply):  # RFC 1870 §6.1
             return Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
         return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=_slows_the_relay(answer.stage, answer.reply))
-    if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
-        return Verdict(DeliveryState.ACCEPTED, "accepted")
     first = answer.reply.code // 100
     if first == 4:  # noqa: PLR2004  # RFC 5321 §4.2.1: 4yz
         return _judge_later(answer.reply)

@@ -179,20 +179,24 @@ def running(connection: Connection, like: int | None = None) -> list[int | None]
     return [None, *connection.execute(asked).scalars()]
 
 
-_CLAIMED = text(
-    "SELECT d.id, d.edition_id, d.variant_id, coalesce(d.subscriber_id, 0), d.generation, "
-    "coalesce(d.address, s.email), s.joined_at, d.attempts, d.waits, d.expires_at, "
-    "coalesce(e.nonce, n.nonce, d.dedupe_key), coalesce(e.key_id, n.key_id, '') "
-    "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
-    "LEFT JOIN editions e ON e.id = d.edition_id "
-    "LEFT JOIN notices n ON d.edition_id IS NULL AND n.delivery_id = d.id "
-    "WHERE d.id IN (SELECT value FROM json_each(:ids)) AND d.epoch = :epoch AND +d.state = 'claimed' "
-    "ORDER BY coalesce(d.edition_id, 0), d.variant_id, d.id"
+_CLAIMED = Prepared(
+    text(
+        "SELECT d.id, d.edition_id, d.variant_id, coalesce(d.subscriber_id, 0), d.generation, "
+        "coalesce(d.address, s.email), s.joined_at, d.attempts, d.waits, d.expires_at, "
+        "coalesce(e.nonce, n.nonce, d.dedupe_key), coalesce(e.key_id, n.key_id, '') "
+        "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
+        "LEFT JOIN editions e ON e.id = d.edition_id "
+        "LEFT JOIN notices n ON d.edition_id IS NULL AND n.delivery_id = d.id "
+        "WHERE d.id IN (SELECT value FROM json_each(:ids)) AND d.epoch = :epoch AND +d.state = 'claimed' "
+        "ORDER BY coalesce(d.edition_id, 0), d.variant_id, d.id"
+    ),
+    "ids",
+    "epoch",
 )
 
 
 def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Claimed]:
-    rows = connection.execute(_CLAIMED, {"ids": json.dumps(ids), "epoch": epoch})
+    rows = _CLAIMED.run(connection, {"ids": json.dumps(ids), "epoch": epoch})
     return [
         Claimed(
             row[0],

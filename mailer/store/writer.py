@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from mailer.errors import StoreError
 from mailer.store.turnstile import Turnstile
@@ -148,10 +149,11 @@ _WORDS = {
 
 def in_words(error: BaseException) -> BaseException:
     """A database's complaint as a StoreError with a sentence; anything else unchanged."""
-    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError):
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(original, sqlite3.Error) or isinstance(original, sqlite3.IntegrityError):
         return error
-    said = str(error.orig).lower()
-    sentence = next((words for sign, words in _WORDS.items() if sign in said), f"The database said: {error.orig}.")
+    said = str(original).lower()
+    sentence = next((words for sign, words in _WORDS.items() if sign in said), f"The database said: {original}.")
     found = StoreError(sentence)
     found.__cause__ = error
     return found

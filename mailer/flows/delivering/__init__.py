@@ -109,7 +109,7 @@ async def drain(
                 epoch=epoch,
                 traffic=traffic,
                 supply=supply,
-                permits=Permits(database, epoch, clock, traffic.to_save),
+                permits=Permits(database, epoch, clock, traffic.to_save, traffic.staff),
                 stationery=stationery,
                 press=press or Press(),
                 options=options,

@@ -19,8 +19,10 @@ STALE = 1.0
 """Seconds after which an unused permit is given back (delivery.md, 'permit unused for 1 s')."""
 
 
-TURNS = 4
-"""Turns of the loop that a commit waits for more at most. Where nothing comes it waits for one."""
+CROWD = 4
+"""So many connections that hand in at once are a crowd."""
+MOMENT = 0.002
+"""Seconds that a commit waits at most for the rest of a crowd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,16 @@ class Permits:
         epoch: int,
         clock: Callable[[], datetime],
         changed: Callable[[], paces.Changed],
+        connections: Callable[[], int],
     ) -> None:
-        """`changed`: what is to be written down of paces, asked once for each commit."""
+        """`changed`: what is to be written down of paces, asked once for each commit. `connections`: that work now."""
         self._database = database
         self._epoch = epoch
         self._clock = clock
         self._changed = changed
+        self._connections = connections
+        self._crowded: asyncio.Future[None] | None = None
+        self._enough = 0
         self._wishes: list[_Wish] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -117,6 +123,8 @@ class Permits:
     def _hand_in(self, relay: str, result: Result | None, wanted: int | None) -> asyncio.Future[Permit | Refusal]:
         answer: asyncio.Future[Permit | Refusal] = asyncio.get_running_loop().create_future()
         self._wishes.append(_Wish(relay, result, wanted, answer))
+        if self._crowded is not None and len(self._wishes) >= self._enough and not self._crowded.done():
+            self._crowded.set_result(None)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._commit_all())
         return answer
@@ -143,12 +151,18 @@ class Permits:
                 _answer_all(wishes, done, Permit(stamp))
 
     async def _gather(self) -> None:
-        """Let in what is on its way already: each turn of the loop hears every connection that has something to say."""
-        for _ in range(TURNS):
-            known = len(self._wishes)
-            await asyncio.sleep(0)
-            if len(self._wishes) == known:
-                return
+        """Let in what is on its way already: a commit costs the same for one as for many.
+
+        Where connections come one by one nobody waits; where they crowd, a moment brings more of them.
+        """
+        await asyncio.sleep(0)
+        enough = self._connections() // 4
+        if CROWD <= len(self._wishes) < enough:
+            self._enough, self._crowded = enough, asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.wait([self._crowded], timeout=MOMENT)
+            finally:
+                self._crowded = None
 
 
 def _answer_all(wishes: Sequence[_Wish], done: Outcome, permit: Permit) -> None:

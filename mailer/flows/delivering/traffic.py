@@ -75,6 +75,7 @@ class Traffic:
         self._turns = Turns()
         self._paces: dict[paces.Key, Pace] = {}
         self._under_way: Counter[paces.Key] = Counter()
+        self._key_of: dict[int, paces.Key] = {}  # of what is under way, by delivery
         self._last: dict[paces.Key, datetime] = {}
         self._parked: dict[str, deque[Claimed]] = {}
         self._slots: Counter[paces.Key] = Counter()
@@ -172,7 +173,7 @@ class Traffic:
             waits = may_go(pace, under_way=self._under_way[key], last_at=self._last.get(key), reader=reader, now=now)
             why = _in_words("the provider", pace, pace.why) if isinstance(waits, Wait) else ""
         if not isinstance(waits, Wait):
-            self._begin(line, key, now)
+            self._begin(line, key, item, now)
             return True
         if waits.until is None:
             self._park(key[1], item)
@@ -182,6 +183,10 @@ class Traffic:
 
     def _park(self, provider: str, item: Claimed) -> None:
         self._parked.setdefault(provider, deque()).append(item)
+
+    def staff(self) -> int:
+        """How many connections are worked on."""
+        return sum(line.staff for line in self.lines.values())
 
     @property
     def parked(self) -> int:
@@ -195,7 +200,7 @@ class Traffic:
 
     def heard(self, line: Line, item: Claimed, verdict: Verdict, begun: datetime, answer: Answer) -> list[Claimed]:
         """Learn from an answer. Returns those who waited for their provider, to be looked at again."""
-        key = line.name, self.provider(item)
+        key = self._key_of[item.id]
         relay_event, provider_event = felt(verdict)
         if relay_event is Event.REFUSED or self._refusing:
             relay_event = self._held_against(line, key, relay_event)
@@ -206,20 +211,20 @@ class Traffic:
             self._well.setdefault(key, deque(maxlen=WINDOW)).append(item.subscriber)
         elif provider_event is not None and not (provider_event is Event.ACCEPTED and key in self._cruising):
             self._note_provider(key, provider_event, item.subscriber, begun, answer)
-        self.ended(line, key[1])
-        waiting = self._parked.pop(key[1], None)
+        self.ended(line, item)
+        waiting = self._parked.pop(key[1], None) if self._parked else None
         return list(waiting) if waiting else []
 
-    def ended(self, line: Line, provider: str) -> None:
+    def ended(self, line: Line, item: Claimed) -> None:
         """A message is under way no more."""
         line.asks()
         line.under_way -= 1
-        self._under_way[line.name, provider] -= 1
+        self._under_way[self._key_of.pop(item.id)] -= 1
 
     def unused(self, line: Line, item: Claimed) -> None:
         """Taken, and never offered to the relay."""
         line.uncount(minute_of(self._clock()))
-        self.ended(line, self.provider(item))
+        self.ended(line, item)
 
     def _held_against(self, line: Line, key: paces.Key, event: Event | None) -> Event | None:
         """What counts for the relay: of a provider's refusals only the first, or one alone could stop all others."""
@@ -242,12 +247,13 @@ class Traffic:
         changed, self.changed = self.changed, {}
         return {key: None if is_plain(pace) else to_json(pace) for key, pace in changed.items()}
 
-    def _begin(self, line: Line, key: paces.Key, now: datetime) -> None:
+    def _begin(self, line: Line, key: paces.Key, item: Claimed, now: datetime) -> None:
         line.under_way += 1
         line.last_at = self._last[key] = now
         if line.counts:
             line.count(minute_of(now))
         self._under_way[key] += 1
+        self._key_of[item.id] = key
         if len(self.lines) > 1:
             self._turns = took(self._turns, line.name, max(1, line.way.share.weight))
 

@@ -54,7 +54,7 @@ class _Worker:
             self._refused(item, permit)
         elif permit.stale:
             # The machine slept between permit and use: the reader may have left meanwhile. It counts for quotas.
-            self.crew.traffic.ended(self.line, self.crew.traffic.provider(item))
+            self.crew.traffic.ended(self.line, item)
             self.crew.tell_news()
             self.crew.supply.again()
             self.result = Result(item, _UNUSED, None)
