@@ -50,10 +50,10 @@ def report_document(report: "Report") -> dict[str, Any]:
 
 
 def pace_in_words(pace: "Pace", now: datetime, zone: str) -> str:
-    """'Relay default: 421 4.3.2 busy; at most 4 at once until 14:20.'"""
+    """'Relay default: 421 4.3.2 busy, at most 4 at once until 14:20.'"""
     name = f"Provider {pace.provider} behind relay {pace.relay}" if pace.provider else f"Relay {pace.relay}"
     words = [_why(pace) or "slowed", *_how(_read(pace), now, zone)]
-    return f"{name}: {'; '.join(words)}."
+    return f"{name}: {', '.join(words)}."
 
 
 def pace_document(pace: "Pace") -> dict[str, Any]:

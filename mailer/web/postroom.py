@@ -5,6 +5,7 @@ It holds the sender's lock only while there is something to send, so `mailer sen
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from time import monotonic
 
 import structlog
@@ -41,10 +42,10 @@ class Trouble:
         self._over = over
         self._said = ""
 
-    def met(self, sentence: str) -> None:
+    def met(self, sentence: str, until: datetime | None = None) -> None:
         self.pause = min(max(PAUSE, self.pause * 2), LONGEST_PAUSE)
         if sentence != self._said:
-            log.warning(sentence, again_in=f"{self.pause:.0f}s")
+            log.warning(sentence, **({"until": until} if until else {"again_in": f"{self.pause:.0f}s"}))
         self._said = sentence
 
     def ended(self) -> None:
@@ -68,6 +69,9 @@ class Postroom:
         self._housekeeping = Trouble("The house is kept again.")
         self._composing = Trouble("Mails are composed again.")
         self._sending = Trouble("Mail leaves again.")
+        self._resting = Trouble("Relays take mail again.")
+        self._rest_until: datetime | None = None
+        self._beside = Trouble("All relays work again.")
 
     def wake(self) -> None:
         """A mail is wanted: look at once."""
@@ -118,7 +122,7 @@ class Postroom:
 
     async def _send(self) -> None:
         # A restored backup has mail for readers who were erased since: none leaves before they are again.
-        run = await self._what_is_due() if self._none_brought_back else None
+        run = await self._what_is_due() if self._none_brought_back and not self._rests() else None
         if run is None:
             return
         report = Report()
@@ -136,11 +140,30 @@ class Postroom:
             return
         finally:
             _tell(report)
-        if report.down:
+        self._heed(report)
+
+    def _rests(self) -> bool:
+        return self._rest_until is not None and self._parts.clock() < self._rest_until
+
+    def _heed(self, report: Report) -> None:
+        """Leave alone what takes nothing, and say so once."""
+        self._rest_until = None if report.troubles else report.free_at
+        if report.down or (report.troubles and report.free_at):
             self._looked_round = float("-inf")
-            self._sending.met(f"The relay is down: {report.down}")
+            said = report.down or "; ".join(report.troubles.values())
+            self._sending.met(f"The relay is down: {said}")
+            return
+        self._sending.ended()
+        if report.rests:
+            said = "; ".join(f"Relay {name} takes nothing for a while: {one.why}" for name, one in report.rests.items())
+            self._resting.met(said, min(one.until for one in report.rests.values()))
         else:
-            self._sending.ended()
+            self._resting.ended()
+        if report.troubles:
+            said = "; ".join(f"Relay {name} is down, others are used: {why}" for name, why in report.troubles.items())
+            self._beside.met(said)
+        else:
+            self._beside.ended()
 
     async def _what_is_due(self) -> Run | None:
         now = self._parts.clock()
@@ -158,6 +181,8 @@ def _tell(report: Report) -> None:
         log.warning("not reached", address=masked(who.address), state=str(who.state), said=who.said, next=who.next_at)
     if report.missed > NAMED:
         log.warning("not reached, and not named here", mails=report.missed - NAMED)
+    for edition, (reason, said) in report.paused.items():
+        log.warning("An edition is paused; `mailer status` says what to do.", edition=edition, reason=reason, said=said)
     for edition in report.finished:
         log.info("An edition is done.", edition=edition)
 

@@ -127,8 +127,8 @@ def inside(folder: Path) -> Iterator[None]:
 class Relay:
     """A bad relay on a thread of its own, keeping what it takes. Without rules it is a good one."""
 
-    def __init__(self, *rules: Rule, port: int = 0) -> None:
-        self._relay = BadRelay(rules, keep=True, port=port)
+    def __init__(self, *rules: Rule, port: int = 0, secret: tuple[str, str] | None = None) -> None:
+        self._relay = BadRelay(rules, keep=True, port=port, secret=secret)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay")
 

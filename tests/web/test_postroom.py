@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Self
 
 import pytest
@@ -16,7 +17,7 @@ from mailer.web import postroom
 from mailer.web.postroom import Postroom
 from mailer.wiring import Parts
 from tests.faults.badrelay import BadRelay, Rule, delay, say
-from tests.stories import cadence, composer, join, make_edition, publish
+from tests.stories import MONDAY, cadence, composer, join, make_edition, publish
 from tests.web.conftest import SETTINGS
 
 
@@ -38,8 +39,10 @@ def logged():
 class House:
     """A post room at work on one database, with a relay at some port."""
 
-    def __init__(self, database: Any, clock: Any, port: int, post: Callable[[], Any] | None = None) -> None:
-        smtp = {"host": "127.0.0.1", "port": port, "security": "none", "connections": 2}
+    def __init__(
+        self, database: Any, clock: Any, port: int, post: Callable[[], Any] | None = None, **options: Any
+    ) -> None:
+        smtp = {"host": "127.0.0.1", "port": port, "security": "none", "connections": 2} | options
         parts = Parts(Settings(**SETTINGS, smtp=smtp), clock)
         if post is not None:
 
@@ -216,6 +219,35 @@ async def test_a_relay_that_is_down_is_said_once_and_mail_leaves_when_it_is_back
             await _until(lambda: len(logged) == 3)
 
     assert [line["event"] for line in logged[1:]] == ["sent", "Mail leaves again."]
+
+
+async def test_a_relay_that_rests_is_left_alone_until_then_and_said_once(
+    database, clock, articles, relay, logged, monkeypatch
+):
+    runs = []
+    drain = Parts.drain
+
+    async def counted(self, *words, **options):
+        runs.append(1)
+        await drain(self, *words, **options)
+
+    monkeypatch.setattr(Parts, "drain", counted)
+    await join(database, "ann", "bob")
+    await make_edition(database)
+    async with House(database, clock, relay.port, rate_per_hour=1):
+        await _until(lambda: any("takes nothing" in line["event"] for line in logged))
+        ran = len(runs)
+        await asyncio.sleep(0.5)
+        assert len(runs) == ran
+        clock.move(minutes=62)
+        await _until(lambda: len(relay.accepted) == 2)
+        await _until(lambda: logged[-1]["event"] == "Relays take mail again.")
+
+    rests = [line for line in logged if "takes nothing" in line["event"]]
+    assert [line["event"] for line in rests] == [
+        "Relay default takes nothing for a while: its quota for the hour is used up"
+    ]
+    assert rests[0]["until"] == MONDAY + timedelta(minutes=61)
 
 
 @pytest.fixture

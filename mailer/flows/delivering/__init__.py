@@ -164,10 +164,11 @@ def _note_lines(report: Report, lines: Mapping[str, Line], now: datetime) -> Non
 
 async def _something_waits(crew: Crew, report: Report) -> bool:
     """Wait until something is due again. False: all is settled, or we are asked to stop."""
-    if report.down or (report.free_at and report.troubles):
+    free = report.free_at
+    if report.down or (free and report.troubles and await crew.supply.next_due(free=free)):
         await _sleep(crew.stop, KNOCK)
         return not crew.stop.is_set()
-    while not crew.stop.is_set() and (due := await crew.supply.next_due(free=report.free_at)) is not None:
+    while not crew.stop.is_set() and (due := await crew.supply.next_due(free=free)) is not None:
         if due <= crew.clock():
             return True
         await _sleep(crew.stop, min(1.0, (due - crew.clock()).total_seconds()))

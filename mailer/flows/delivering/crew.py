@@ -128,11 +128,12 @@ class Crew:
             self._error = self._error or error
         finally:
             line.staff -= 1
+            line.leaving = max(0, line.leaving - 1)
             self.tell_news()
 
     def take(self, line: Line) -> Claimed | Pause | None:
         """The next delivery for this line, from what is at hand. None: nothing is, or this connection is to end."""
-        if self._error or line.down or self.stop.is_set() or line.staff > (line.pace.limit or line.way.connections):
+        if self._error or line.down or self.stop.is_set() or line.surplus:
             return None
         if not self.supply.at_hand:
             return None
@@ -175,7 +176,7 @@ class Crew:
                     return None
                 await self._news(line, found.seconds)
                 continue
-            if line.down or not self.may_go_on or line.staff > (line.pace.limit or line.way.connections):
+            if line.down or not self.may_go_on or self._leaves(line):
                 return None
             if not self.supply.at_hand and not await self._fetch_more() and not self.traffic.parked:
                 return None
@@ -183,6 +184,13 @@ class Crew:
                 if not any(one.under_way for one in self.lines):
                     return None  # what is parked is looked at again when all have ended
                 await self._news(line, None)
+
+    def _leaves(self, line: Line) -> bool:
+        """Whether a connection of it is to end since there are too many; it is no longer counted then."""
+        if not line.surplus:
+            return False
+        line.leaving += 1
+        return True
 
     async def _fetch_more(self) -> bool:
         async with self._fetching:

@@ -64,8 +64,8 @@ class Line:
     that work is given up without blame: relays limit how many they take.
 
     `cruises`: its pace is at full speed, and one more message that is taken says nothing new.
-    `staff`: connections that are worked on, open or about to be. `under_way`: messages that it has, or a permit is
-    asked for. `rest`: where it is not down and takes nothing for a while.
+    `staff`: connections that are worked on, open or about to be; `leaving`: of these, too many. `under_way`: messages
+    that it has, or a permit is asked for. `rest`: where it is not down and takes nothing for a while.
     """
 
     def __init__(self, name: str, way: Way, clock: Callable[[], datetime], pause: float = PAUSE) -> None:
@@ -76,6 +76,7 @@ class Line:
         self.pace = Pace.relay(way.connections)
         self.cruises = False
         self.staff = 0
+        self.leaving = 0
         self.under_way = 0
         self.last_at: datetime | None = None
         self.rest: Rest | None = None
@@ -96,6 +97,11 @@ class Line:
     def answers(self) -> bool:
         """Whether it can be given its turn: nothing is known against it."""
         return not self.down and (self._working > 0 or not self._failures)
+
+    @property
+    def surplus(self) -> bool:
+        """Whether there are more connections than it bears, those that leave for it not counted."""
+        return self.staff - self.leaving > (self.pace.limit or self.way.connections)
 
     @property
     def ready(self) -> bool:
