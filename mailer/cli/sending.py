@@ -26,10 +26,14 @@ from mailer.store import due as ready
 from mailer.store import editions, notices, stats
 from mailer.store.database import Database
 from mailer.store.editions import Edition
+from mailer.store.writer import is_out_of_files
 from mailer.wiring import Parts, run_loop
 
 NAMED = 20
 """How many who were not reached are named on the terminal; `editions show` has the rest."""
+
+FILES = 24
+"""Files that a run opens at least: the database, its locks, a connection, the event loop, which aborts for want."""
 
 NO_STATES: Mapping[str, int] = {state.value: 0 for state in DeliveryState}
 
@@ -474,6 +478,8 @@ def _run_stoppable(made: Parts, report: Report, work: Callable[[Database, asynci
             loop.add_signal_handler(number, asked)
         return await work(database, stop)
 
+    if is_out_of_files(FILES):
+        raise OutOfFiles
     with made.open_database() as database:
         gc.freeze()  # what is there by now stays to the end
         try:

@@ -92,11 +92,12 @@ class Writer(threading.Thread):
             while (job := self._jobs.get()) is not None:
                 group = [job]
                 ended = self._gather(group)
-                if self._settle(connection, group):
-                    # They have waited for the same meanwhile.
-                    late: list[Job] = []
-                    ended = self._gather(late) or ended
-                    _answer(late, group[0].error)
+                failed = self._settle(connection, group)
+                if failed is not None and _LOCKED in str(failed).lower():
+                    ended = self._gather(group) or ended  # these have waited for it meanwhile
+                    _answer(group, in_words(failed))
+                else:
+                    _answer(group)
                 if ended:
                     return
 
@@ -117,16 +118,16 @@ class Writer(threading.Thread):
             group.append(job)
         return False
 
-    def _settle(self, connection: Connection, group: list[Job]) -> bool:
-        """Run these. True where they failed by what is no job's fault."""
+    def _settle(self, connection: Connection, group: Sequence[Job]) -> BaseException | None:
+        """Run these. Returns what failed them all."""
         failed = self._commit(connection, group)
-        if failed is not None and len(group) > 1 and not _is_everybodys(failed):
-            for job in group:
-                failed = self._commit(connection, [job])
-        _answer(group)
-        return failed is not None and _is_everybodys(failed) and not isinstance(failed, _Stuck)
+        if failed is None or len(group) == 1 or _is_everybodys(failed):
+            return failed
+        for job in group:
+            self._commit(connection, [job])
+        return None
 
-    def _commit(self, connection: Connection, group: list[Job]) -> BaseException | None:
+    def _commit(self, connection: Connection, group: Sequence[Job]) -> BaseException | None:
         """Run the group in one transaction. Returns what failed: all of it is undone then."""
         try:
             with self._turn(group), connection.begin():
@@ -205,12 +206,13 @@ def _deliver(jobs: list[Job]) -> None:
 
 FILES = 4
 """How many a database opens at once, with its journal."""
+_LOCKED = "database is locked"
 _NOT_OPENED = "unable to open database file"
 _WORDS = {
     "database or disk is full": "The disk is full, or the database may not grow. Make room, then run this again.",
     "attempt to write a readonly database": "The database is read-only. Check the file's owner and its folder's.",
     _NOT_OPENED: "The database file can't be opened. Check that its folder exists and is yours.",
-    "database is locked": "Another program holds the database locked. Close it, then run this again.",
+    _LOCKED: "Another program holds the database locked. Close it, then run this again.",
     "disk i/o error": "The disk reported an error on the database. Check it before anything else.",
     "file is not a database": "The file is no SQLite database. Check [store] url.",
     "malformed": "The database file is damaged. Restore it from a backup.",
@@ -232,18 +234,18 @@ def in_words(error: BaseException) -> BaseException:
         return error
     said = str(original).lower()
     sentence = next((words for sign, words in _WORDS.items() if sign in said), f"The database said: {original}.")
-    if _NOT_OPENED in said and _is_out_of_files():
+    if _NOT_OPENED in said and is_out_of_files(FILES):
         sentence = TOO_MANY_FILES
     found = StoreError(sentence)
     found.__cause__ = error
     return found
 
 
-def _is_out_of_files() -> bool:
-    """Whether that is why SQLite, which doesn't say so, opened nothing."""
+def is_out_of_files(wanted: int) -> bool:
+    """Whether so many more can't be opened: asked where nobody would say so, neither SQLite nor an event loop."""
     try:
         with ExitStack() as stack:
-            for _ in range(FILES):
+            for _ in range(wanted):
                 stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
         return error.errno in OUT_OF_FILES

@@ -40,6 +40,20 @@ def full_disk() -> None:
     _midway(_fill)
 
 
+def full_after_a_bounce() -> None:
+    """Full when the first hard bounce is to be written down."""
+    exchange = outbox.exchange
+    bounced: list[bool] = []
+
+    def patched(connection: Any, epoch: int, results: Any, *rest: Any) -> Any:
+        bounced.extend(True for one in results if one.verdict.hard_bounce)
+        if bounced:
+            _fill(connection)
+        return exchange(connection, epoch, results, *rest)
+
+    outbox.exchange = patched
+
+
 def read_only() -> None:
     """Nothing may be written through the writer's connection any more."""
     _midway(lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON"))
@@ -72,6 +86,9 @@ def few_descriptors() -> None:
     _leave(4)
 
 
-def from_the_start() -> None:
-    """There are hardly any descriptors to begin with."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))
+def __getattr__(name: str) -> Callable[[], None]:
+    """`only_6` and the like: so many descriptors from the start, the three of a terminal among them."""
+    word, _, number = name.partition("_")
+    if word != "only" or not number.isdecimal():
+        raise AttributeError(name)
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (int(number), int(number)))

@@ -63,6 +63,8 @@ def test_a_second_time_it_stops_at_once_and_only_what_was_on_the_wire_is_in_doub
         code, _out, err = child.wait()
         assert code in {-number, 128 + number}, err
         assert "Traceback" not in err
+        told = f"Stopped at once: up to {K} messages on the way may be in doubt. The next run names them, and sends"
+        assert told in err.splitlines()[-1]
     assert 1 <= (doubtful := states(site)["sending"]) <= K
     with Relay() as relay:
         site.use(relay.port)

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from mailer.core.delivery import Answer, DeliveryState, Reply, Stage
 from mailer.core.message import Mail
-from mailer.errors import Refused, StoreError
+from mailer.errors import OutOfFiles, Refused, StoreError
 from mailer.flows import delivering
 from mailer.flows.delivering import Report, Run, crew, line, permits, supply, the_one_sender
 from mailer.store import editions as edition_store
@@ -360,6 +360,69 @@ async def test_a_second_doubt_is_held_and_never_more_than_two_copies_go_out(data
     assert (await database.read(edition_store.by_id, edition)).state == "done"
 
 
+@pytest.mark.parametrize("connections", [1, 5])
+async def test_what_was_in_doubt_is_sent_after_all_others_and_never_two_of_them_at_once(database, clock, connections):
+    doubtful = {address(f"r{number}") for number in range(6)}
+    await due(database, *(f"r{number}" for number in range(6)))
+    relay = ScriptedRelay(lambda _mail: DOUBT)
+    await send(database, relay, clock)
+    assert await sums_hold(database) == {"in_doubt": 6}
+    await join(database, *(f"s{number}" for number in range(30)), pace="daily")
+    await make_edition(database, "daily")
+    clock.move(minutes=31)
+    together: list[int] = []
+
+    class Watched(ScriptedRelay):
+        async def open(self):
+            found = await super().open()
+            send_one = found.send
+
+            async def watched(mail):
+                rows = await database.read(
+                    lambda c: c.execute(select(deliveries.c.doubts).where(deliveries.c.state == "sending")).scalars()
+                )
+                together.append(sum(doubts > 0 for doubts in rows))
+                return await send_one(mail)
+
+            found.send = watched
+            return found
+
+    relay = Watched()
+    await send(database, relay, clock, connections=connections)
+    assert await sums_hold(database) == {"accepted": 36}
+    assert max(together) == 1
+    order = [mail.recipient in doubtful for mail in relay.offered]
+    assert order[-6:] == [True] * 6
+
+
+@pytest.mark.parametrize("answer", [DOUBT, LATER, LOST, UNKNOWN])
+async def test_whatever_comes_of_one_that_was_in_doubt_the_next_one_has_its_turn(database, clock, answer):
+    await due(database, "ann", "bob", "cem")
+    await send(database, ScriptedRelay(lambda _mail: DOUBT), clock)
+    clock.move(minutes=31)
+    relay = ScriptedRelay(for_("ann", answer))
+    await asyncio.wait_for(send(database, relay, clock), 30)
+    assert Counter(mail.recipient for mail in relay.offered) == dict.fromkeys(map(address, ["ann", "bob", "cem"]), 1)
+
+
+async def test_a_limit_holds_for_those_that_were_in_doubt_as_well(database, clock):
+    await due(database, "ann", "bob", "cem")
+    await send(database, ScriptedRelay(lambda _mail: DOUBT), clock)
+    clock.move(minutes=31)
+    await send(database, ScriptedRelay(), clock, run=Run(limit=2))
+    assert await sums_hold(database) == {"accepted": 2, "pending": 1}
+
+
+async def test_one_that_was_in_doubt_and_can_not_be_built_or_is_not_wanted_stops_nobody(database, clock):
+    await due(database, "ann", "bob", "cem")
+    await send(database, ScriptedRelay(lambda _mail: DOUBT), clock)
+    await change(database, "ann", email="not an address")
+    await change(database, "bob", state="unsubscribed")
+    clock.move(minutes=31)
+    await asyncio.wait_for(send(database, ScriptedRelay(), clock), 30)
+    assert await sums_hold(database) == {"render_failed": 1, "skipped": 1, "accepted": 1}
+
+
 async def test_doubts_are_held_where_the_settings_say_so(database, clock):
     await due(database, "ann")
     relay = ScriptedRelay(lambda _mail: (DOUBT, True))
@@ -584,14 +647,47 @@ async def test_nothing_goes_out_after_a_permit_could_not_be_committed(database, 
 
     relay.script = lambda _mail: ACCEPTED
     await send(database, relay, clock)
-    states = await sums_hold(database)
-    assert states["in_doubt"] <= 3
-    assert states["accepted"] + states["in_doubt"] == 50
-    clock.move(minutes=31)
-    await send(database, relay, clock)
-    assert await sums_hold(database) == {"accepted": 50}
-    assert relay.copies.total() <= 53
-    assert max(relay.copies.values()) <= 2
+    assert await sums_hold(database) == {"accepted": 50}, "what the relay had answered was kept beside the database"
+    assert relay.copies.total() == 50
+
+
+async def test_once_nothing_could_be_committed_it_is_not_tried_again_and_what_is_heard_still_is_kept(
+    database, clock, full_disk
+):
+    await due(database, *(f"r{number}" for number in range(20)))
+    tries: list[int] = []
+    gate = asyncio.Event()
+
+    def full(_connection):
+        tries.append(1)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    class Slow(ScriptedRelay):
+        """Answers the first three when the fourth has been refused its permit."""
+
+        async def open(self):
+            found = await super().open()
+            send_one = found.send
+
+            async def slowly(mail):
+                if len(self.offered) >= 4:
+                    full_disk.setattr(database._writes.dialect, "do_commit", full)
+                else:
+                    await gate.wait()
+                return await send_one(mail)
+
+            found.send = slowly
+            return found
+
+    relay = Slow()
+    sending = asyncio.create_task(send(database, relay, clock, connections=4))
+    gate.set()
+    with pytest.raises(StoreError, match="The disk is full"):
+        await sending
+    assert len(tries) == 1
+    full_disk.undo()
+    await send(database, ScriptedRelay(), clock)
+    assert await sums_hold(database) == {"accepted": 20}
 
 
 async def test_a_connection_whose_last_result_cant_be_written_lets_the_others_end_first(database, clock, full_disk):
@@ -660,6 +756,36 @@ async def test_a_permit_that_was_committed_long_before_we_heard_of_it_is_not_use
     assert len(relay.offered) == 1
     assert report.sent == 1
     assert (await row_of(database, "ann")).state == "accepted"
+
+
+async def test_for_want_of_files_nobody_failed_no_relay_is_blamed_and_the_run_ends(database, clock):
+    await due(database, "ann", "bob")
+
+    class Short(ScriptedRelay):
+        async def open(self):
+            raise OutOfFiles
+
+    report = Report()
+    with pytest.raises(OutOfFiles, match="Too many files are open"):
+        await send(database, Short(), clock, report=report)
+    assert (report.down, report.missed) == ("", 0)
+    await send(database, ScriptedRelay(), clock)
+    assert await sums_hold(database) == {"accepted": 2}
+
+
+async def test_where_files_are_short_it_sends_over_the_connections_that_it_got(database, clock):
+    await due(database, *(f"r{number}" for number in range(12)))
+
+    class Short(ScriptedRelay):
+        async def open(self):
+            if self.open_ones >= 2:
+                raise OutOfFiles
+            return await super().open()
+
+    relay = Short()
+    await send(database, relay, clock, connections=5)
+    assert await sums_hold(database) == {"accepted": 12}
+    assert relay.opened == 2
 
 
 # --- one sender

@@ -1,6 +1,6 @@
 """The ledger: claims, permits, results, recovery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -353,6 +353,16 @@ async def test_a_dead_address_is_mailed_no_more_whatever_list_it_is_on(sender):
     assert states == ["bounced", "active", "active"]
 
 
+async def test_a_bounce_is_not_held_against_a_reader_who_has_moved_meanwhile(sender):
+    (ann,) = await on_the_wire(sender)
+    await change(sender.database, "ann", email="ann@elsewhere.example")
+    await sender.exchange([answered(ann, "550 5.1.1 user unknown", Stage.RCPT, fingerprint="abc")])
+    (row,) = await sender.database.read(lambda c: c.execute(select(suppressions)).all())
+    assert row.email == address("ann")
+    states = await sender.database.read(lambda c: c.execute(select(subscribers.c.state)).scalars().all())
+    assert set(states) == {"active"}
+
+
 async def test_a_second_bounce_of_an_address_is_not_an_error(sender):
     ann, bob = await on_the_wire(sender, 2)
     await sender.exchange([answered(ann, "550 5.1.1 user unknown", Stage.RCPT, fingerprint="abc")])
@@ -367,6 +377,17 @@ async def test_a_bounce_does_not_bring_back_somebody_who_left(sender):
     assert (
         await sender.database.read(lambda c: c.execute(select(subscribers).where(subscribers.c.id == 1)).one())
     ).state == "unsubscribed"
+
+
+async def test_a_permit_is_for_the_address_that_was_claimed_and_who_moved_is_claimed_anew(sender):
+    claims = await sender.claim()
+    await change(sender.database, "bob", email="bob@elsewhere.example")
+    ann, bob, cem = claims
+    assert await sender.exchange(wanted=claims) == {ann.id, cem.id}
+    assert list((await standing(sender.database)).values()) == ["sending", "pending", "sending"]
+    (again,) = await sender.claim()
+    assert again == replace(bob, address="bob@elsewhere.example")
+    assert await sender.exchange(wanted=[again]) == {bob.id}
 
 
 async def test_a_permit_that_was_not_used_is_given_back_without_a_trace(sender):

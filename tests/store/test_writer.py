@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
 
 from mailer.errors import StoreError
+from mailer.store import database as database_room
 from mailer.store.database import Database
 from mailer.store.turnstile import SenderLock, Turnstile
 
@@ -145,6 +148,104 @@ async def test_the_writer_outlives_a_commit_that_fails(database, monkeypatch):
         assert [str(result)[:17] for result in results] == ["The disk is full,"] * 3
     assert await database.read(notes) == []
     assert await database.write(note, "n1") == "n1"
+
+
+@pytest.fixture
+def locked(database_path, monkeypatch) -> Iterator[Database]:
+    """A database that another program holds locked, and that waits for it no longer than a moment."""
+    monkeypatch.setattr(database_room, "BUSY_SECONDS", 0.3)
+    with Database(f"sqlite:///{database_path}") as opened, closing(sqlite3.connect(database_path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield opened
+
+
+async def test_a_lock_of_another_program_is_waited_for_once_by_all_that_wait(locked, monkeypatch):
+    tries: list[int] = []
+    waits = threading.Event()
+    turn = locked._turnstile.turn
+    monkeypatch.setattr(locked._turnstile, "turn", lambda: tries.append(1) or waits.set() or turn())
+    first = asyncio.ensure_future(locked.write(note, "n0"))
+    await asyncio.to_thread(waits.wait, 5)
+    results = await asyncio.gather(first, *(locked.write(note, f"n{n}") for n in range(1, 9)), return_exceptions=True)
+    assert {str(result) for result in results} == {
+        "Another program holds the database locked. Close it, then run this again."
+    }
+    assert len(tries) == 1
+
+
+async def test_a_group_on_a_full_disk_is_not_tried_one_by_one(database, commits, monkeypatch):
+    gate = threading.Event()
+
+    def full(_connection):
+        commits.append(1)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    first = asyncio.ensure_future(database.write(lambda _c: gate.wait(5)))
+    await asyncio.sleep(0)
+    group = [asyncio.ensure_future(database.write(note, f"n{n}")) for n in range(5)]
+    await asyncio.sleep(0)
+    monkeypatch.setattr(database._writes.dialect, "do_commit", full)
+    gate.set()
+    results = await asyncio.gather(first, *group, return_exceptions=True)
+    assert all(str(result).startswith("The disk is full") for result in results[1:])
+    assert len(commits) <= 4, "each of the group was tried by itself"
+
+
+# --- a turnstile that doesn't open
+
+
+@pytest.fixture
+def stuck(database_path, monkeypatch) -> Iterator[tuple[Database, Turnstile]]:
+    """A database with little patience, and another process's hand on its turnstile."""
+    monkeypatch.setattr(database_room, "BUSY_SECONDS", 0.2)
+    other = Turnstile(database_path.with_name("mailer.db-turnstile"))
+    opened = Database(f"sqlite:///{database_path}")
+    with other.turn():
+        yield opened, other
+    opened.close()
+    other.close()
+
+
+async def test_a_turnstile_that_does_not_open_is_a_sentence_that_says_what_to_do(stuck, database_path):
+    database, _ = stuck
+    results = await asyncio.gather(*(database.write(note, f"n{n}") for n in range(5)), return_exceptions=True)
+    assert {type(result).__mro__[1] for result in results} == {StoreError}
+    (sentence,) = {str(result) for result in results}
+    assert sentence.startswith(f"Another process holds {database_path}-turnstile and does not let go")
+    assert f"`fuser -v {database_path}-turnstile`" in sentence
+
+
+async def test_what_was_answered_so_is_not_written_when_the_turnstile_opens_after_all(database_path, monkeypatch):
+    monkeypatch.setattr(database_room, "BUSY_SECONDS", 0.2)
+    other = Turnstile(database_path.with_name("mailer.db-turnstile"))
+    with Database(f"sqlite:///{database_path}") as database:
+        with other.turn():
+            for key in ("n1", "n2"):
+                with pytest.raises(StoreError, match="does not let go"):
+                    await database.write(note, key)
+        assert await database.write(note, "n3") == "n3"
+        assert await database.read(notes) == ["n3"]
+    other.close()
+
+
+async def test_closing_does_not_wait_for_a_turnstile_that_does_not_open(stuck):
+    database, _ = stuck
+    with pytest.raises(StoreError):
+        await database.write(note, "n1")
+    await asyncio.wait_for(asyncio.to_thread(database.close), 5)
+
+
+async def test_closing_finishes_what_waits_for_a_turnstile_that_opens_in_time(database_path):
+    other = Turnstile(database_path.with_name("mailer.db-turnstile"))
+    with Database(f"sqlite:///{database_path}") as database:
+        with other.turn():
+            waiting = database._writer.submit(lambda c: note(c, "n1"))
+            closing_time = asyncio.ensure_future(asyncio.to_thread(database._writer.stop))
+            await asyncio.sleep(0.05)
+            assert not closing_time.done()
+        await closing_time
+        assert (await waiting)[0] == "n1"
+    other.close()
 
 
 async def test_errors_do_not_print_what_was_written(database):

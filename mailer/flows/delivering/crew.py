@@ -21,7 +21,7 @@ from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
 from mailer.core.subscription import Subscriber
-from mailer.errors import MailerError
+from mailer.errors import MailerError, StoreError
 from mailer.flows.delivering.line import Line
 from mailer.flows.delivering.permits import Permits
 from mailer.flows.delivering.report import Report, Unreached
@@ -79,7 +79,7 @@ class Crew:
     _error: BaseException | None = None
 
     async def work(self) -> None:
-        """Send until nothing is due, no relay takes anything, or we are asked to stop. Raises StoreError.
+        """Send until nothing is due, no relay takes anything, or we are asked to stop. Raises StoreError, OutOfFiles.
 
         A connection that meets an error lets the others finish their message: to break one off after its dot would
         put it in doubt.
@@ -90,10 +90,11 @@ class Crew:
             while self._tasks:
                 await asyncio.wait(self._tasks)
             self.supply.put_all_back(self.traffic.unpark())
+        if not isinstance(self._error, StoreError):
+            await self._write_postponed()
+            await self.supply.give_back()
         if self._error is not None:
             raise self._error
-        await self._write_postponed()
-        await self.supply.give_back()
 
     @property
     def lines(self) -> list[Line]:

@@ -42,8 +42,13 @@ class _Worker:
                 await self.crew.fail_render(self.line, item, error)
                 self.crew.settled(item)
                 continue
-            if not await self._connect():
-                self.crew.put_back(self.line, item)
+            connected = False
+            try:
+                connected = await self._connect()
+            finally:
+                if not connected:
+                    self.crew.put_back(self.line, item)
+            if not connected:
                 return
             await self._permitted(item, mail)
             if item.doubts:
