@@ -12,13 +12,22 @@
     ├── Refused                 1   a rule forbids it: no postal address, a suppressed reader, a held edition
     │   └── SenderBusy          1   another process sends, and we don't wait for it
     ├── SigningFailed           1   a mail can't be signed (DKIM)
+    ├── OutOfFiles              1   this process may open no more files and connections
     ├── ConfigError             2   the settings are wrong; `complaints` has every one of them
     └── RelayDown               3   the SMTP relay can't be reached or won't let us in
 
 What an SMTP server or a feed answers is a value, not an error; an error means 'I can't go on'.
 """
 
+import errno
 from collections.abc import Mapping, Sequence
+
+OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""The system's numbers for 'too many open files', of this process or of the machine."""
+TOO_MANY_FILES = (
+    "Too many files are open: no further file or connection can be opened. Raise the limit (`ulimit -n 4096`; "
+    "`LimitNOFILE=4096` in a systemd unit) or lower [smtp] connections, then run this again."
+)
 
 
 class MailerError(Exception):
@@ -79,6 +88,13 @@ class SenderBusy(Refused):
 
 class SigningFailed(MailerError):
     """A mail can't be signed (DKIM). It was not sent, and may be signed another time."""
+
+
+class OutOfFiles(MailerError):
+    """No further file or connection can be opened. Nobody was counted as failed."""
+
+    def __init__(self, sentence: str = TOO_MANY_FILES) -> None:
+        super().__init__(sentence)
 
 
 class ConfigError(MailerError):

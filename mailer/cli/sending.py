@@ -1,13 +1,12 @@
 """What `mailer send` does, and how it tells of it. Imported by the command when it runs."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
-
-import uvloop
 
 from mailer.cli.editions import edition_document, states_in_words
 from mailer.cli.holds import found_in_words, held_in_words
@@ -18,7 +17,7 @@ from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryState, EditionState
 from mailer.core.selection import Arrangement
 from mailer.core.subscription import clean_address
-from mailer.errors import Misuse, RelayDown
+from mailer.errors import Misuse, OutOfFiles, RelayDown, SigningFailed, StoreError
 from mailer.flows import planning, releasing
 from mailer.flows.delivering import Report, Run
 from mailer.flows.planning import Planned, Prospect
@@ -26,7 +25,7 @@ from mailer.store import due as ready
 from mailer.store import editions, notices, stats
 from mailer.store.database import Database
 from mailer.store.editions import Edition
-from mailer.wiring import Parts
+from mailer.wiring import Parts, run_loop
 
 NAMED = 20
 """How many who were not reached are named on the terminal; `editions show` has the rest."""
@@ -35,6 +34,7 @@ NO_STATES: Mapping[str, int] = {state.value: 0 for state in DeliveryState}
 
 T = TypeVar("T")
 Standings = list[tuple[Edition, dict[str, int]]]
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HALTED = frozenset({EditionState.PAUSED, EditionState.CANCELLED})
 
 
@@ -67,9 +67,9 @@ def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) ->
     except ValueError as error:
         raise Misuse(f"--to {address}: {error}") from None
     chosen = made.cadence(cadence)
+    report = Report()
 
-    async def work(database: Database, stop: asyncio.Event) -> tuple[int | None, Report]:
-        report = Report()
+    async def work(database: Database, stop: asyncio.Event) -> int | None:
         await _beforehand(made, database)
         queued = await planning.queue_test_copy(
             database,
@@ -83,9 +83,9 @@ def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) ->
         if queued is not None:
             run = Run(transactional=True)
             await made.drain(database, run, report=report, stop=stop, note="mailer send --to", tell=tell)
-        return queued, report
+        return queued
 
-    queued, report = _run_stoppable(made, work)
+    queued = _run_stoppable(made, report, work)
     if as_json:
         show_json({"cadence": cadence, "to": clean, "sent": bool(report.sent), **_report_document(report)})
     elif queued is None:
@@ -120,7 +120,7 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
         held = await database.read(editions.held)
         return _Outcome(planned, shown, waiting, looked_at, held, await database.read(notices.held), halted)
 
-    outcome = _run_stoppable(made, work)
+    outcome = _run_stoppable(made, report, work)
     planned, shown, waiting = outcome.planned, outcome.shown, outcome.waiting
     held = {edition.id for edition in outcome.held}
     for one in planned:
@@ -172,7 +172,7 @@ def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
         stands = await database.read(editions.by_id, edition_id)
         return stands or edition, await database.read(stats.states, edition_id), released
 
-    edition, states, released = _run_stoppable(made, work)
+    edition, states, released = _run_stoppable(made, report, work)
     if as_json:
         show_json(edition_document(edition, states) | {"released": released, **_report_document(report)})
     else:
@@ -424,8 +424,11 @@ def _run(made: Parts, work: Callable[[Database], Awaitable[T]]) -> T:
         return asyncio.run(go())
 
 
-def _run_stoppable(made: Parts, work: Callable[[Database, asyncio.Event], Awaitable[T]]) -> T:
-    """Run with a stop event: the first SIGTERM or Ctrl-C ends cleanly, the second at once."""
+def _run_stoppable(made: Parts, report: Report, work: Callable[[Database, asyncio.Event], Awaitable[T]]) -> T:
+    """Run with a stop event: the first SIGTERM or Ctrl-C ends cleanly, the second at once.
+
+    What `work` can't go on from is told together with how far `report` says that it came.
+    """
 
     async def go() -> T:
         stop = asyncio.Event()
@@ -433,13 +436,29 @@ def _run_stoppable(made: Parts, work: Callable[[Database, asyncio.Event], Awaita
 
         def asked() -> None:
             stop.set()
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+                signal.signal(number, at_once)
             tell("Stopping after the messages that are on their way; once more to stop at once.")
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        def at_once(number: int, _frame: object) -> None:
+            most = sum(relay.connections for relay in made.settings.relays().values())
+            tell(
+                f"Stopped at once: up to {counted(most, 'message')} on the way may be in doubt. "
+                "The next run names them, and sends the rest."
+            )
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+        for number in _SIGNALS:
             loop.add_signal_handler(number, asked)
         return await work(database, stop)
 
     with made.open_database() as database:
-        return uvloop.run(go())
+        gc.freeze()  # what is there by now stays to the end
+        try:
+            return run_loop(go())
+        except (StoreError, OutOfFiles, SigningFailed) as error:
+            if not report.tried:
+                raise
+            raise type(error)(f"{error}\n{report.sent:,} sent in this run; the rest waits.") from error

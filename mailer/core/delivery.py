@@ -86,7 +86,7 @@ class Claimed:
     """A delivery taken for sending: all that its message needs besides its variant.
 
     `address`: where it goes. `subscriber` is 0 and `joined_at` None for a test copy. `nonce`, `key_id`: what its
-    Message-ID and its links are made from.
+    Message-ID and its links are made from. `doubts`: how often it was in doubt; such a one is sent alone.
     """
 
     id: int
@@ -101,6 +101,7 @@ class Claimed:
     expires_at: datetime
     nonce: str
     key_id: str
+    doubts: int = 0
 
 
 class EditionState(StrEnum):
@@ -234,6 +235,9 @@ _SENDER = re.compile(r"sender (?:address|domain|verif)", re.IGNORECASE)
 _BEFORE_MAIL = frozenset({Stage.CONNECT, Stage.TLS, Stage.GREETING, Stage.EHLO, Stage.AUTH})
 
 
+_ACCEPTED = Verdict(DeliveryState.ACCEPTED, "accepted")
+
+
 def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
     """What an SMTP answer means for the delivery it was about (delivery.md, 'What an answer means').
 
@@ -241,12 +245,12 @@ def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
     """
     if answer.reply is None:
         return _judge_silence(answer.stage, fresh=fresh)
+    if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
+        return _ACCEPTED
     if answer.stage in _BEFORE_MAIL or answer.stage is Stage.MAIL:
         if answer.stage is Stage.MAIL and _is_too_big(answer.reply):  # RFC 1870 §6.1
             return Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
         return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=_slows_the_relay(answer.stage, answer.reply))
-    if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
-        return Verdict(DeliveryState.ACCEPTED, "accepted")
     first = answer.reply.code // 100
     if first == 4:  # noqa: PLR2004  # RFC 5321 §4.2.1: 4yz
         return _judge_later(answer.reply)

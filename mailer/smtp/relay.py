@@ -5,12 +5,14 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 import aiosmtplib
 
 from mailer.core.delivery import Answer, Stage
+from mailer.errors import OUT_OF_FILES, OutOfFiles
 from mailer.smtp.connection import Connection
 from mailer.smtp.envelope import Extensions
 from mailer.smtp.options import RelayOptions
@@ -65,7 +67,10 @@ class Relay:
             self._tls = ssl.create_default_context()
 
     async def open(self) -> Connection | Answer:
-        """A connection ready for mail, or the answer that kept us out, with its stage; never an exception for it."""
+        """A connection ready for mail, or the answer that kept us out, with its stage; never an exception for it.
+
+        Raises OutOfFiles: that is no answer, and no relay's fault.
+        """
         if self._options.username and not self._options.keeps_secrets:
             return Answer(
                 Stage.AUTH,
@@ -87,6 +92,8 @@ class Relay:
             return self._take_over(client, opening.stage)
         except (aiosmtplib.SMTPException, OSError, ValueError) as exc:
             client.close()
+            if _is_out_of_files(exc):
+                raise OutOfFiles from None
             return self._translated(opening.stage, exc)
         except BaseException:
             client.close()
@@ -227,11 +234,26 @@ def _in_words(stage: Stage, cause: BaseException, where: str) -> str:
             return f"cannot connect to {where}: the name is not a valid host name"
 
 
+def _is_out_of_files(exc: Exception) -> bool:
+    cause = exc.__cause__ if isinstance(exc, aiosmtplib.SMTPConnectError) and exc.__cause__ else exc
+    if isinstance(cause, socket.gaierror):  # it opens files, too, and doesn't say that it could not
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            return error.errno in OUT_OF_FILES
+        return False
+    return isinstance(cause, OSError) and not OUT_OF_FILES.isdisjoint(_numbers(cause))
+
+
+def _numbers(exc: OSError) -> Sequence[int]:
+    # Where a name has several addresses, asyncio joins the texts of all failures and keeps no number.
+    return [exc.errno] if exc.errno else [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(exc))]
+
+
 def _errno_in_words(exc: OSError) -> str:
     if isinstance(exc, socket.gaierror):
         return exc.strerror or "the name is not known"
-    # Where a name has several addresses, asyncio joins the texts of all failures and keeps no number.
-    numbers = [exc.errno] if exc.errno else [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(exc))]
+    numbers = _numbers(exc)
     return ", ".join(dict.fromkeys(os.strerror(number) for number in numbers)) or type(exc).__name__
 
 

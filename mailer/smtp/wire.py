@@ -77,7 +77,11 @@ class Wire(asyncio.Protocol):
             otherwise = f"the relay gave no reply within {patience:g} seconds"
             while len(found) < count and not self.trouble and not (found and found[-1].code == CLOSING):
                 await self._wait(until, otherwise)
-        return [found.popleft() for _ in range(min(count, len(found)))]
+        if len(found) <= count:
+            taken = list(found)
+            found.clear()
+            return taken
+        return [found.popleft() for _ in range(count)]
 
     async def reply(self, patience: float) -> Reply | None:
         """The next reply that is owed; None when the connection broke before it came."""

@@ -50,7 +50,7 @@ class Database:
             self._dispose()
             raise in_words(error) from None
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="mailer-reader")
-        self._writer = Writer(self._writes, self._turnstile)
+        self._writer = Writer(self._writes, self._turnstile, patience=BUSY_SECONDS)
         self._writer.start()
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

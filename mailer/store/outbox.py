@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     and_,
     bindparam,
+    cast,
     exists,
     func,
     insert,
@@ -179,52 +181,62 @@ def running(connection: Connection, like: int | None = None) -> list[int | None]
     return [None, *connection.execute(asked).scalars()]
 
 
-_CLAIMED = text(
-    "SELECT d.id, d.edition_id, d.variant_id, coalesce(d.subscriber_id, 0), d.generation, "
-    "coalesce(d.address, s.email), s.joined_at, d.attempts, d.waits, d.expires_at, "
-    "coalesce(e.nonce, n.nonce, d.dedupe_key), coalesce(e.key_id, n.key_id, '') "
-    "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
-    "LEFT JOIN editions e ON e.id = d.edition_id "
-    "LEFT JOIN notices n ON d.edition_id IS NULL AND n.delivery_id = d.id "
-    "WHERE d.id IN (SELECT value FROM json_each(:ids)) AND d.epoch = :epoch AND +d.state = 'claimed' "
-    "ORDER BY coalesce(d.edition_id, 0), d.variant_id, d.id"
+# One row for all of them: between two rows the driver lets other threads go on, and has to wait for its turn again.
+_CLAIMED = Prepared(
+    text(
+        "SELECT json_group_array(json_array(id, edition_id, variant_id, subscriber_id, generation, address, joined_at, "
+        "attempts, waits, expires_at, nonce, key_id, doubts)) FROM ("
+        "SELECT d.id, d.edition_id, d.variant_id, coalesce(d.subscriber_id, 0) AS subscriber_id, d.generation, "
+        "coalesce(d.address, s.email) AS address, s.joined_at, d.attempts, d.waits, d.expires_at, "
+        "coalesce(e.nonce, n.nonce, d.dedupe_key) AS nonce, coalesce(e.key_id, n.key_id, '') AS key_id, d.doubts "
+        "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
+        "LEFT JOIN editions e ON e.id = d.edition_id "
+        "LEFT JOIN notices n ON d.edition_id IS NULL AND n.delivery_id = d.id "
+        "WHERE d.id IN (SELECT value FROM json_each(:ids)) AND d.epoch = :epoch AND +d.state = 'claimed' "
+        "ORDER BY coalesce(d.edition_id, 0), d.variant_id, d.id)"
+    ),
+    "ids",
+    "epoch",
 )
 
 
 def _claimed(connection: Connection, ids: Sequence[int], epoch: int) -> list[Claimed]:
-    rows = connection.execute(_CLAIMED, {"ids": json.dumps(ids), "epoch": epoch})
-    return [
-        Claimed(
-            row[0],
-            row[1],
-            row[2],
-            row[3],
-            row[4],
-            row[5],
-            None if row[6] is None else to_moment(row[6]),
-            row[7],
-            row[8],
-            to_moment(row[9]),
-            row[10],
-            row[11],
-        )
-        for row in rows
-    ]
+    rows = _CLAIMED.run(connection, {"ids": json.dumps(ids), "epoch": epoch})
+    return [_claim_of(row) for row in json.loads(rows[0][0])]
+
+
+def _claim_of(row: list[Any]) -> Claimed:
+    """A row of `_CLAIMED`: its columns are the fields, moments as numbers."""
+    *before, joined_at, attempts, waits, expires_at, nonce, key_id, doubts = row
+    joined = None if joined_at is None else to_moment(joined_at)
+    return Claimed(*before, joined, attempts, waits, to_moment(expires_at), nonce, key_id, doubts)  # type: ignore[call-arg]
 
 
 # With a plus, so that SQLite goes by the ids it was given and not by the index of all that is held.
 _STATE: ColumnElement[str] = literal_column("+deliveries.state")
-_PERMIT = Prepared(
-    update(deliveries)
-    .where(
-        deliveries.c.id.in_(those_of("ids")),
+_ASKED = func.json_each(bindparam("asked")).table_valued("key", "value")
+_MAY_GO = Prepared(
+    select(func.json_group_array(deliveries.c.id)).where(
+        deliveries.c.id == cast(_ASKED.c.key, BigInteger),
         _STATE == "claimed",
         deliveries.c.epoch == bindparam("held_epoch"),
         deliveries.c.expires_at > bindparam("at"),
+        # Where it was claimed for. Who has moved since gets it where they are now, claimed anew.
+        _ASKED.c.value
+        == func.coalesce(
+            deliveries.c.address,
+            select(subscribers.c.email).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery(),
+        ),
         _WANTED,
-    )
-    .values(state="sending", permit_at=bindparam("at"), relay=bindparam("by"))
-    .returning(deliveries.c.id),
+    ),
+    "asked",
+    "held_epoch",
+    "at",
+)
+_PERMIT = Prepared(
+    update(deliveries)
+    .where(deliveries.c.id.in_(those_of("ids")), _STATE == "claimed", deliveries.c.epoch == bindparam("held_epoch"))
+    .values(state="sending", permit_at=bindparam("at"), relay=bindparam("by")),
     "ids",
     "held_epoch",
     "at",
@@ -232,14 +244,24 @@ _PERMIT = Prepared(
 )
 
 
-def permit(connection: Connection, epoch: int, ids: Sequence[int], now: datetime, relay: str = "") -> frozenset[int]:
-    """Those of `ids` that may go out now, by this relay and no other.
+def permit(
+    connection: Connection, epoch: int, wanted: Sequence[Claimed], now: datetime, relay: str = ""
+) -> frozenset[int]:
+    """Those of `wanted` that may go out now, to the address that each was claimed for, by this relay and no other.
 
     Nothing of a message is sent before the commit of this has returned.
     """
-    values = {"ids": json.dumps(ids), "held_epoch": epoch, "at": to_number(now), "by": relay}
-    rows = _PERMIT.run(connection, values)
-    return frozenset(row[0] for row in rows)
+    values = {
+        "asked": json.dumps({item.id: item.address for item in wanted}),
+        "held_epoch": epoch,
+        "at": to_number(now),
+        "by": relay,
+    }
+    ids = _MAY_GO.run(connection, values)[0][0]
+    granted = frozenset(json.loads(ids))
+    if granted and _PERMIT.count(connection, values | {"ids": ids}) != len(granted):
+        raise RuntimeError("what was looked at in this transaction changed in it")
+    return granted
 
 
 def is_wanted(connection: Connection, delivery_id: int) -> bool:
@@ -314,7 +336,7 @@ def exchange(
     connection: Connection,
     epoch: int,
     results: Sequence[Result],
-    wanted: Sequence[int],
+    wanted: Sequence[Claimed],
     now: datetime,
     relay: str = "",
 ) -> frozenset[int]:
@@ -324,7 +346,7 @@ def exchange(
         return frozenset()
     granted = permit(connection, epoch, wanted, now, relay)
     if len(granted) < len(wanted):
-        refuse(connection, epoch, [item for item in wanted if item not in granted], now)
+        refuse(connection, epoch, [item.id for item in wanted if item.id not in granted], now)
     return granted
 
 
@@ -414,7 +436,11 @@ def _bounce(connection: Connection, item: Result, now: datetime) -> None:
     """The address is dead: nobody mails it again, whatever list it is on."""
     connection.execute(
         update(subscribers)
-        .where(subscribers.c.id == item.delivery.subscriber, subscribers.c.state == "active")
+        .where(
+            subscribers.c.id == item.delivery.subscriber,
+            subscribers.c.state == "active",
+            subscribers.c.email == item.delivery.address,  # else they have moved meanwhile
+        )
         .values(state="bounced")
     )
     known = or_(suppressions.c.email == item.delivery.address, suppressions.c.fingerprint == item.fingerprint)

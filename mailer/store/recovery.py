@@ -1,13 +1,13 @@
 """What a sender does before its first claim: what a dead one left, and what has become due since."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, exists, func, or_, select, text, true, update
 
-from mailer.core.delivery import DeliveryState
-from mailer.store.outbox import ERASED, Lapsed, expired, lapsed
+from mailer.core.delivery import Claimed, DeliveryState
+from mailer.store.outbox import ERASED, Lapsed, Result, expired, lapsed, settle
 from mailer.store.results_file import Known
 from mailer.store.tables import deliveries, editions, meta, subscribers
 
@@ -31,15 +31,19 @@ class Doubt:
 
 
 def begin_epoch(
-    connection: Connection, doubt: timedelta, *, known: Sequence[Known] = (), now: datetime | None = None
+    connection: Connection,
+    doubt: timedelta,
+    known: Sequence[Known] = (),
+    fingerprint: Callable[[str], str] | None = None,
 ) -> tuple[int, list[Doubt]]:
     """Start as the one sender: whatever was claimed or on the wire is a dead sender's. Returns (epoch, new doubts).
 
     Claimed ones were never on the wire. Those with a permit may have been sent: in doubt, since their permit. `known`:
-    results that the dead sender could not commit; of those nobody doubts.
+    results that the dead sender could not commit; of those nobody doubts. `fingerprint`: an address's keyed hash, kept
+    of a dead one; without it no address counts as dead.
     """
     for result in known:
-        _settle_known(connection, result, now or result.at)
+        _settle_known(connection, result, fingerprint)
     connection.execute(update(meta).where(meta.c.key == "epoch").values(value=meta.c.value + 1))
     epoch = int(connection.execute(select(meta.c.value).where(meta.c.key == "epoch")).scalar_one())
     connection.execute(text(f"UPDATE deliveries SET state = 'pending' WHERE {_HELD} AND state = 'claimed'"))  # noqa: S608  # a constant
@@ -91,24 +95,22 @@ def ripen(
     ]
 
 
-def _settle_known(connection: Connection, known: Known, now: datetime) -> None:
-    """As if it had been committed then; what was put off is tried again at once. Again: nothing happens."""
-    waiting = known.state in {DeliveryState.DEFERRED, DeliveryState.PENDING}
-    deferred = known.state is DeliveryState.DEFERRED
-    plain = known.state in {DeliveryState.ACCEPTED, DeliveryState.PENDING}
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id == known.delivery,
-            deliveries.c.epoch == known.epoch,
-            text(f"deliveries.{_HELD} AND deliveries.state = 'sending'"),
+def _settle_known(connection: Connection, known: Known, fingerprint: Callable[[str], str] | None) -> None:
+    """As it would have been committed then. What was settled since, by a later sender or this, is left alone."""
+    row = connection.execute(
+        select(
+            deliveries.c.subscriber_id,
+            deliveries.c.generation,
+            func.coalesce(deliveries.c.address, subscribers.c.email, ""),
         )
-        .values(
-            state=known.state,
-            reason="" if plain else f"answered {known.code}" if known.code else "connection_lost",
-            next_at=now if deferred else None,
-            settled_at=None if waiting else known.at,
-            attempts=deliveries.c.attempts + int(known.costs or known.state is DeliveryState.FAILED),
-            waits=deliveries.c.waits + int(deferred and not known.costs),
-        )
-    )
+        .outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+        .where(deliveries.c.id == known.delivery)
+    ).first()
+    if row is None:
+        return
+    reader, generation, address = row
+    dead = known.verdict.hard_bounce and fingerprint is not None and known.went_to(address)
+    mark = fingerprint(address) if dead and fingerprint is not None else ""
+    item = Claimed(known.delivery, None, 0, reader or 0, generation, address, None, 0, 0, known.at, "", "")
+    verdict = replace(known.verdict, hard_bounce=dead)
+    settle(connection, known.epoch, [Result(item, verdict, known.answer, known.next_at, mark)], known.at)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mailer.errors import StoreError
+from mailer.errors import OUT_OF_FILES, TOO_MANY_FILES, StoreError
 
 
 def _open(path: Path) -> int:
@@ -17,6 +17,8 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        if error.errno in OUT_OF_FILES:
+            raise StoreError(TOO_MANY_FILES) from None
         raise StoreError(
             f"The file {path} can't be written: {error.strerror}. Check its owner, and that of the database's folder."
         ) from None
@@ -30,11 +32,20 @@ class Turnstile:
     """
 
     def __init__(self, path: Path | None) -> None:
+        self._path = path
         self._fd = None if path is None else _open(path)
+
+    @property
+    def stuck(self) -> str:
+        """What to say where it doesn't open."""
+        return (
+            f"Another process holds {self._path} and does not let go; it may be stopped or hang. "
+            f"`fuser -v {self._path}` lists those who have it open: let that one go on or end it, then run this again."
+        )
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Held for one transaction. Blocks: only the writer thread calls it."""
+        """Held for one transaction. Blocks, in the order in which they came: only the writer thread calls it."""
         if self._fd is None:
             yield
             return
@@ -42,7 +53,8 @@ class Turnstile:
         try:
             yield
         finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            if self._fd is not None:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         if self._fd is not None:

@@ -1,19 +1,26 @@
 """What each relay was given and took, by the minute: what its quotas count."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, text
 
 from mailer.core.quota import DAY, minute_of
+from mailer.store.prepared import Prepared
 from mailer.store.tables import relay_usage
 
 _KEPT = timedelta(hours=25)
-_ADD = text(
-    "INSERT INTO relay_usage (relay, minute, permits, accepted) VALUES (:relay, :minute, :permits, :accepted) "
-    "ON CONFLICT (relay, minute) DO UPDATE SET permits = relay_usage.permits + excluded.permits, "
-    "accepted = relay_usage.accepted + excluded.accepted"
+_ADD = Prepared(
+    text(
+        "INSERT INTO relay_usage (relay, minute, permits, accepted) VALUES (:relay, :minute, :permits, :accepted) "
+        "ON CONFLICT (relay, minute) DO UPDATE SET permits = relay_usage.permits + excluded.permits, "
+        "accepted = relay_usage.accepted + excluded.accepted"
+    ),
+    "relay",
+    "minute",
+    "permits",
+    "accepted",
 )
 
 
@@ -29,8 +36,9 @@ class Used:
 
 def add(connection: Connection, used: Sequence[Used]) -> None:
     """Count these, too; a permit in the transaction that gives it, so that no crash leaves it uncounted."""
-    if used:
-        connection.execute(_ADD, [asdict(one) for one in used])
+    for one in used:
+        values = {"relay": one.relay, "minute": one.minute, "permits": one.permits, "accepted": one.accepted}
+        _ADD.run(connection, values)
 
 
 def last_day(connection: Connection, now: datetime) -> dict[str, dict[int, Used]]:

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
-import uvloop
 
 from mailer import telemetry
 from mailer.core.error_page import ErrorPage
@@ -20,7 +19,7 @@ from mailer.web.app import make_app
 from mailer.web.desk import Desk
 from mailer.web.postroom import Postroom
 from mailer.web.protocol import BoundedProtocol
-from mailer.wiring import Parts
+from mailer.wiring import Parts, run_loop
 
 MOST_CONNECTIONS = 500
 """Further ones are told to come back later (503). Below the 1,024 files that a process may usually have open."""
@@ -39,7 +38,7 @@ def serve_pages(parts: Parts, *, host: str, port: int, ready: Callable[[str], No
     warm_up(parts)
     with parts.open_database() as database, _listening(host, port) as listener:
         telemetry.configure()
-        uvloop.run(_serve(parts, database, listener, ready))
+        run_loop(_serve(parts, database, listener, ready))
 
 
 def warm_up(parts: Parts) -> None:

@@ -306,7 +306,7 @@ async def test_a_sender_that_died_before_the_cancel_leaves_a_doubt_that_is_held(
     edition = await due_to(database, "ann", "bob", "cid")
     epoch, _ = await database.write(recovery.begin_epoch, timedelta(minutes=30))
     claims, _ = await database.write(outbox.claim, epoch, 2, MONDAY)
-    await database.write(outbox.exchange, epoch, [], [claims[0].id], MONDAY)
+    await database.write(outbox.exchange, epoch, [], [claims[0]], MONDAY)
 
     stands = await cancel(database, edition)
     assert stands.edition.done_at is None

@@ -374,7 +374,7 @@ async def test_what_a_dead_sender_had_on_the_wire_is_named_and_tried_once_more(d
     await due(database, "ann", "bob")
     epoch, _ = await database.write(delivering.recovery.begin_epoch, timedelta(minutes=30))
     claims, _ = await database.write(outbox.claim, epoch, 10, MONDAY)
-    await database.write(outbox.exchange, epoch, [], [claims[0].id], MONDAY)
+    await database.write(outbox.exchange, epoch, [], [claims[0]], MONDAY)
     clock.move(minutes=1)
     relay = ScriptedRelay()
     report = await send(database, relay, clock)

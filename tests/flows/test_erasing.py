@@ -150,7 +150,7 @@ async def test_what_is_on_the_wire_settles_by_its_number_and_is_never_tried_agai
     await put(database, update(deliveries).where(deliveries.c.subscriber_id > 1).values(state="skipped"))
     epoch, _ = await database.write(recovery.begin_epoch, timedelta(minutes=30))
     (item,), _ = await database.write(outbox.claim, epoch, 10, MONDAY)
-    assert await database.write(outbox.exchange, epoch, [], [item.id], MONDAY) == {item.id}
+    assert await database.write(outbox.exchange, epoch, [], [item], MONDAY) == {item.id}
 
     await erase(database)
     result = outbox.Result(item, judge(answer), answer, MONDAY + timedelta(minutes=5), fingerprint(ANN, KEY))

@@ -231,7 +231,7 @@ class World:
         """A sender that claims, gets permits, and is gone before any result is written."""
         epoch, _ = await self.database.write(recovery.begin_epoch, timedelta(minutes=30))
         claims, _ = await self.database.write(outbox.claim, epoch, 4, self.clock.now)
-        await self.database.write(outbox.exchange, epoch, [], [item.id for item in claims[:2]], self.clock.now)
+        await self.database.write(outbox.exchange, epoch, [], claims[:2], self.clock.now)
 
     async def day(self) -> None:
         """Up to 07:30 on the next day; what is due is planned, and mostly sent."""

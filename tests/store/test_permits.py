@@ -41,7 +41,7 @@ async def decided(database, meanwhile=None):
     (claimed,), _ = await database.write(outbox.claim, epoch, 9, MONDAY)
     if meanwhile is not None:
         await meanwhile()
-    granted = await database.write(outbox.exchange, epoch, [], [claimed.id], MONDAY)
+    granted = await database.write(outbox.exchange, epoch, [], [claimed], MONDAY)
     said = (await standing(database))["ann"]
     assert (claimed.id in granted) == (said == "sending")
     return said
@@ -104,4 +104,4 @@ async def test_no_mail_passes_to_somebody_who_was_erased_meanwhile(database, kin
     await database.write(
         lambda c: c.execute(update(subscribers).values(id=99)).rowcount,
     )
-    assert await database.write(outbox.exchange, epoch, [], [claimed.id], MONDAY) == frozenset()
+    assert await database.write(outbox.exchange, epoch, [], [claimed], MONDAY) == frozenset()

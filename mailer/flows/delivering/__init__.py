@@ -85,7 +85,7 @@ async def drain(
     left = run.limit
     while True:
         async with turn():
-            epoch = await _begin(database, options, report, clock())
+            epoch = await _begin(database, options, report, fingerprint)
             supply = Supply(
                 database, replace(run, limit=left), epoch=epoch, hold=options.in_doubt == "hold", clock=clock
             )
@@ -97,7 +97,7 @@ async def drain(
                 epoch=epoch,
                 traffic=traffic,
                 supply=supply,
-                permits=Permits(database, epoch, clock, traffic.to_save),
+                permits=Permits(database, epoch, clock, traffic.to_save, traffic.staff),
                 stationery=stationery,
                 press=press or Press(),
                 options=options,
@@ -118,12 +118,13 @@ async def drain(
             return
 
 
-async def _begin(database: Database, options: DeliveryOptions, report: Report, now: datetime) -> int:
+async def _begin(
+    database: Database, options: DeliveryOptions, report: Report, fingerprint: Callable[[str], str]
+) -> int:
     """Become the one sender: what a dead one left is settled, pending or in doubt. Returns the epoch."""
     database.results.prepare()
-    epoch, doubts = await database.write(
-        recovery.begin_epoch, options.in_doubt_after, known=database.results.read(), now=now
-    )
+    known = database.results.read()
+    epoch, doubts = await database.write(recovery.begin_epoch, options.in_doubt_after, known, fingerprint)
     database.results.clear()
     for doubt in doubts:
         words = "an earlier run ended before the relay's answer"

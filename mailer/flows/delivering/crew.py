@@ -84,7 +84,7 @@ class Crew:
         A connection that meets an error lets the others finish their message: to break one off after its dot would
         put it in doubt.
         """
-        while self.may_go_on and (self.supply.at_hand or await self.fetch()):
+        while self.may_go_on and await self._find():
             for line in self.lines:
                 self.staff(line)
             while self._tasks:
@@ -141,6 +141,8 @@ class Crew:
         if wait := line.token():
             return Pause(wait)
         item = self.traffic.take(line, self.supply.take)
+        if item is not None and item.doubts:
+            self.supply.send_alone(item)
         if self._waiting and item is not None:
             self.tell_news()  # it may be another line's turn
         if self.supply.at_hand < LOW and self._ahead is None and not self.supply.ended:
@@ -184,7 +186,14 @@ class Crew:
 
     async def _fetch_more(self) -> bool:
         async with self._fetching:
-            return bool(self.supply.at_hand) or (self.may_go_on and await self.fetch())
+            return self.may_go_on and await self._find()
+
+    async def _find(self) -> bool:
+        """Whether something can be taken, at once or of what a look at the ledger brings."""
+        while not self.supply.at_hand:
+            if not await self.fetch():
+                return bool(self.supply.at_hand)  # where only doubted ones are left, now they may go
+        return True
 
     async def _news(self, line: Line, seconds: float | None) -> None:
         """Wait until something happened, or for so long."""
@@ -276,15 +285,21 @@ class Crew:
 
     async def fail_render(self, line: Line, item: Claimed, error: Exception) -> None:
         """Its message can't be built: that one reader's, and nobody else's trouble."""
-        self.traffic.ended(line, self.traffic.provider(item))
+        self.traffic.ended(line, item)
         words = str(error) or type(error).__name__
         await self.database.write(outbox.fail_render, self.epoch, item.id, words, self.clock())
         self.report.outcomes[DeliveryState.RENDER_FAILED] += 1
         self.report.miss(item.id, Unreached(item.address, DeliveryState.RENDER_FAILED, words, None))
 
+    def settled(self, item: Claimed) -> None:
+        """A doubted one's permit is used or refused, and that is on disk: the next such one may go."""
+        if item.doubts:
+            self.supply.settled(item)
+            self.tell_news()
+
     def put_back(self, line: Line, item: Claimed) -> None:
         """Taken and not used: the next connection takes it."""
-        self.traffic.ended(line, self.traffic.provider(item))
+        self.traffic.ended(line, item)
         self.supply.put_back(item)
         self.tell_news()
 

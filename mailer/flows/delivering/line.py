@@ -12,6 +12,7 @@ from mailer.core.message import Mail
 from mailer.core.pacing import Pace
 from mailer.core.quota import TokenBucket, quota_room, quota_wait, take
 from mailer.core.sharing import Share
+from mailer.errors import OutOfFiles
 
 PATIENCE = 3
 """Failures in a row, nothing succeeding in between, after which the relay counts as down."""
@@ -32,7 +33,7 @@ class Carrier(Protocol):
 
 
 class Opener(Protocol):
-    """What opens connections: an SMTP relay, or a scripted one in tests."""
+    """What opens connections: an SMTP relay, or a scripted one in tests. May raise OutOfFiles."""
 
     async def open(self) -> "Carrier | Answer": ...
 
@@ -126,7 +127,10 @@ class Line:
         return wait
 
     async def open(self) -> Carrier | None:
-        """A connection, or None where this one is not needed or the relay is down."""
+        """A connection, or None where this one is not needed or the relay is down.
+
+        Raises OutOfFiles where there is none at all for want of files.
+        """
         if self._working and not self._failures:
             found = await self._try()
             if found is not None or self._working:
@@ -140,7 +144,12 @@ class Line:
         return None
 
     async def _try(self) -> Carrier | None:
-        found = await self.way.opener.open()
+        try:
+            found = await self.way.opener.open()
+        except OutOfFiles:
+            if not self._working:
+                raise
+            return None  # as many as we could get
         if isinstance(found, Answer):
             self.refusal = found
             if not self._working:

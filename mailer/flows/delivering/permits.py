@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from mailer.core.delivery import Claimed, DeliveryState
 from mailer.core.quota import minute_of
+from mailer.errors import StoreError
 from mailer.store import outbox, paces, usage
 from mailer.store.database import Database
 from mailer.store.outbox import Result
@@ -19,8 +20,10 @@ STALE = 1.0
 """Seconds after which an unused permit is given back (delivery.md, 'permit unused for 1 s')."""
 
 
-TURNS = 4
-"""Turns of the loop that a commit waits for more at most. Where nothing comes it waits for one."""
+CROWD = 4
+"""So many connections that hand in at once are a crowd."""
+MOMENT = 0.002
+"""Seconds that a commit waits at most for the rest of a crowd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Refusal:
 class _Wish:
     relay: str
     result: Result | None
-    wanted: int | None
+    wanted: Claimed | None
     answer: asyncio.Future[Permit | Refusal]
 
 
@@ -54,7 +57,7 @@ class _Share:
     """What one relay's connections hand in."""
 
     results: list[Result] = field(default_factory=list)
-    wanted: list[int] = field(default_factory=list)
+    wanted: list[Claimed] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -77,7 +80,7 @@ def commit(
         if granted or accepted:
             used.append(Used(relay, minute_of(now), len(granted), accepted))
         if len(granted) < len(share.wanted):
-            done.refused |= outbox.stand(connection, [one for one in share.wanted if one not in granted])
+            done.refused |= outbox.stand(connection, [one.id for one in share.wanted if one.id not in granted])
         done.granted |= granted
     usage.add(connection, used)
     if changed:
@@ -88,7 +91,8 @@ def commit(
 class Permits:
     """What the connections hand in while one commit runs goes into the next: the busier, the larger the groups.
 
-    K, the permits outstanding, is one per connection. Results that can't be committed are kept in the results' file.
+    K, the permits outstanding, is one per connection. Results that can't be committed are kept in the results' file;
+    once the database has failed so, nothing is committed any more: to wait for it again would only take as long again.
     """
 
     def __init__(
@@ -97,26 +101,33 @@ class Permits:
         epoch: int,
         clock: Callable[[], datetime],
         changed: Callable[[], paces.Changed],
+        connections: Callable[[], int],
     ) -> None:
-        """`changed`: what is to be written down of paces, asked once for each commit."""
+        """`changed`: what is to be written down of paces, asked once for each commit. `connections`: that work now."""
         self._database = database
         self._epoch = epoch
         self._clock = clock
         self._changed = changed
+        self._connections = connections
+        self._crowded: asyncio.Future[None] | None = None
+        self._enough = 0
         self._wishes: list[_Wish] = []
         self._task: asyncio.Task[None] | None = None
+        self._failed: StoreError | None = None
 
     async def ask(self, relay: str, delivery: Claimed, result: Result | None) -> Permit | Refusal:
         """A permit for `delivery`, committed together with the connection's last result."""
-        return await self._hand_in(relay, result, delivery.id)
+        return await self._hand_in(relay, result, delivery)
 
     async def settle(self, relay: str, result: Result) -> None:
         """A result alone, where no next message waits for it."""
         await self._hand_in(relay, result, None)
 
-    def _hand_in(self, relay: str, result: Result | None, wanted: int | None) -> asyncio.Future[Permit | Refusal]:
+    def _hand_in(self, relay: str, result: Result | None, wanted: Claimed | None) -> asyncio.Future[Permit | Refusal]:
         answer: asyncio.Future[Permit | Refusal] = asyncio.get_running_loop().create_future()
         self._wishes.append(_Wish(relay, result, wanted, answer))
+        if self._crowded is not None and len(self._wishes) >= self._enough and not self._crowded.done():
+            self._crowded.set_result(None)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._commit_all())
         return answer
@@ -134,7 +145,7 @@ class Permits:
                     share.wanted.append(wish.wanted)
             now = self._clock()
             try:
-                done, stamp = await self._database.write_stamped(commit, self._epoch, shares, self._changed(), now)
+                done, stamp = await self._commit(shares, now)
             except Exception as error:  # noqa: BLE001  # no permit was committed: every connection must know
                 for share in shares.values():
                     self._database.results.keep(self._epoch, share.results, now)
@@ -142,23 +153,39 @@ class Permits:
             else:
                 _answer_all(wishes, done, Permit(stamp))
 
+    async def _commit(self, shares: Mapping[str, _Share], now: datetime) -> tuple[Outcome, float]:
+        """Returns when it was on disk, too. Raises StoreError, and ever after."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            return await self._database.write_stamped(commit, self._epoch, shares, self._changed(), now)
+        except StoreError as error:
+            self._failed = error
+            raise
+
     async def _gather(self) -> None:
-        """Let in what is on its way already: each turn of the loop hears every connection that has something to say."""
-        for _ in range(TURNS):
-            known = len(self._wishes)
-            await asyncio.sleep(0)
-            if len(self._wishes) == known:
-                return
+        """Let in what is on its way already: a commit costs the same for one as for many.
+
+        Where connections come one by one nobody waits; where they crowd, a moment brings more of them.
+        """
+        await asyncio.sleep(0)
+        enough = self._connections() // 4
+        if CROWD <= len(self._wishes) < enough:
+            self._enough, self._crowded = enough, asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.wait([self._crowded], timeout=MOMENT)
+            finally:
+                self._crowded = None
 
 
 def _answer_all(wishes: Sequence[_Wish], done: Outcome, permit: Permit) -> None:
     for wish in wishes:
         if wish.answer.done():
             continue
-        if wish.wanted is None or wish.wanted in done.granted:
+        if wish.wanted is None or wish.wanted.id in done.granted:
             wish.answer.set_result(permit)
         else:
-            wish.answer.set_result(Refusal(done.refused.get(wish.wanted, DeliveryState.SKIPPED)))
+            wish.answer.set_result(Refusal(done.refused.get(wish.wanted.id, DeliveryState.SKIPPED)))
 
 
 def _refuse_all(wishes: Sequence[_Wish], error: Exception) -> None:

@@ -42,7 +42,11 @@ class Run:
 
 
 class Supply:
-    """The claims of one run, shared by its connections."""
+    """The claims of one run, shared by its connections.
+
+    What was in doubt once is sent again after all others, one by one: no second such one has a permit meanwhile. So a
+    message that crashes the sender is known by its second crash, and nobody else is held who was on the wire beside it.
+    """
 
     def __init__(self, database: Database, run: Run, *, epoch: int, hold: bool, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -52,20 +56,35 @@ class Supply:
         self._hold = hold
         self._clock = clock
         self._ready: deque[Claimed] = deque()
+        self._doubted: deque[Claimed] = deque()
+        self._alone: int | None = None
         self._ripe_until = 0.0
         self._ended = False
 
     def take(self) -> Claimed | None:
         """The next delivery at hand."""
-        return self._ready.popleft() if self._ready else None
+        if self._ready:
+            return self._ready.popleft()
+        return self._doubted.popleft() if self._doubt_may_go else None
+
+    def send_alone(self, item: Claimed) -> None:
+        """This doubted one is about to ask for its permit: the others wait until it is `settled`."""
+        self._alone = item.id
+
+    def settled(self, item: Claimed) -> None:
+        """It has no permit, or its result is on disk."""
+        if self._alone == item.id:
+            self._alone = None
 
     def put_back(self, item: Claimed) -> None:
         """Claimed and not used: the next connection takes it."""
-        self._ready.appendleft(item)
+        self.put_all_back([item])
 
     def put_all_back(self, items: Sequence[Claimed]) -> None:
         """The same for several, in their order."""
-        self._ready.extendleft(reversed(items))
+        for item in reversed(items):
+            self.settled(item)
+            (self._doubted if item.doubts else self._ready).appendleft(item)
 
     def again(self) -> None:
         """A delivery that was taken went back to pending: it doesn't count against the limit."""
@@ -74,8 +93,12 @@ class Supply:
 
     @property
     def at_hand(self) -> int:
-        """How many are at hand."""
-        return len(self._ready)
+        """How many can be taken now."""
+        return len(self._ready) + self._doubt_may_go
+
+    @property
+    def _doubt_may_go(self) -> bool:
+        return self._ended and self._alone is None and bool(self._doubted)
 
     @property
     def left(self) -> int | None:
@@ -100,14 +123,16 @@ class Supply:
     def stock(self, batch: Sequence[Claimed]) -> None:
         """Offer a fetched batch."""
         self._ended = not batch
-        self._ready.extend(batch)
+        for item in batch:
+            (self._doubted if item.doubts else self._ready).append(item)
         if self._left is not None:
             self._left -= len(batch)
 
     async def give_back(self) -> None:
         """What was claimed and not sent: somebody else may take it."""
-        if self._ready:
-            ids = [item.id for item in self._ready]
+        ids = [item.id for item in (*self._doubted, *self._ready)]
+        if ids:
+            self._doubted.clear()
             self._ready.clear()
             await self._database.write(outbox.give_back, self._epoch, ids)
 

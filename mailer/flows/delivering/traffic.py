@@ -68,6 +68,7 @@ class Traffic:
         self._turns = Turns()
         self._paces: dict[paces.Key, Pace] = {}
         self._under_way: Counter[paces.Key] = Counter()
+        self._key_of: dict[int, paces.Key] = {}  # of what is under way, by delivery
         self._last: dict[paces.Key, datetime] = {}
         self._parked: dict[str, deque[Claimed]] = {}
         self._slots: Counter[paces.Key] = Counter()
@@ -137,13 +138,17 @@ class Traffic:
                     pace, under_way=self._under_way[key], last_at=self._last.get(key), reader=item.subscriber, now=now
                 )
             if not isinstance(waits, Wait):
-                self._begin(line, key, now)
+                self._begin(line, key, item, now)
                 return item
             if waits.until is None:
                 self._parked.setdefault(key[1], deque()).append(item)
             else:
                 self._postpone(key, item, waits, pace, now)
         return None
+
+    def staff(self) -> int:
+        """How many connections are worked on."""
+        return sum(line.staff for line in self.lines.values())
 
     @property
     def parked(self) -> int:
@@ -157,7 +162,7 @@ class Traffic:
 
     def heard(self, line: Line, item: Claimed, verdict: Verdict, begun: datetime, answer: Answer) -> list[Claimed]:
         """Learn from an answer. Returns those who waited for their provider, to be looked at again."""
-        key = line.name, self.provider(item)
+        key = self._key_of[item.id]
         relay_event, provider_event = felt(verdict)
         if relay_event is not None and not (relay_event is Event.ACCEPTED and line.cruises):
             self._note(line, relay_event, item.subscriber, begun, answer)
@@ -166,14 +171,14 @@ class Traffic:
             self._well.setdefault(key, deque(maxlen=WINDOW)).append(item.subscriber)
         elif provider_event is not None and not (provider_event is Event.ACCEPTED and key in self._cruising):
             self._note_provider(key, provider_event, item.subscriber, begun, answer)
-        self.ended(line, key[1])
-        waiting = self._parked.pop(key[1], None)
+        self.ended(line, item)
+        waiting = self._parked.pop(key[1], None) if self._parked else None
         return list(waiting) if waiting else []
 
-    def ended(self, line: Line, provider: str) -> None:
+    def ended(self, line: Line, item: Claimed) -> None:
         """A message is under way no more."""
         line.under_way -= 1
-        self._under_way[line.name, provider] -= 1
+        self._under_way[self._key_of.pop(item.id)] -= 1
 
     def lost(self, line: Line) -> None:
         """A connection could not be opened."""
@@ -186,12 +191,13 @@ class Traffic:
         changed, self.changed = self.changed, {}
         return {key: None if is_plain(pace) else to_json(pace) for key, pace in changed.items()}
 
-    def _begin(self, line: Line, key: paces.Key, now: datetime) -> None:
+    def _begin(self, line: Line, key: paces.Key, item: Claimed, now: datetime) -> None:
         line.under_way += 1
         line.last_at = self._last[key] = now
         if line.counts:
             line.count(minute_of(now))
         self._under_way[key] += 1
+        self._key_of[item.id] = key
         if len(self.lines) > 1:
             self._turns = took(self._turns, line.name, max(1, line.way.share.weight))
 

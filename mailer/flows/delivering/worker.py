@@ -40,11 +40,15 @@ class _Worker:
                     mail = replace(mail, data=await self.crew.signer.sign(mail.data))
             except (InputError, TemplateError, Refused, KeyError, ValueError) as error:
                 await self.crew.fail_render(self.line, item, error)
+                self.crew.settled(item)
                 continue
             if not await self._connect():
                 self.crew.put_back(self.line, item)
                 return
             await self._permitted(item, mail)
+            if item.doubts:
+                await self._settle()
+                self.crew.settled(item)
 
     async def _permitted(self, item: Claimed, mail: Mail) -> None:
         """Send it, if its permit is granted. The last result is committed with the permit."""
@@ -61,7 +65,7 @@ class _Worker:
             await self._send(item, mail)
 
     def _unused(self, item: Claimed) -> None:
-        self.crew.traffic.ended(self.line, self.crew.traffic.provider(item))
+        self.crew.traffic.ended(self.line, item)
         self.crew.tell_news()
 
     def _refused(self, item: Claimed, permit: Refusal) -> None:
