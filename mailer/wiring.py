@@ -150,15 +150,17 @@ class Parts:
                     options,
                     password=settings.relay_password(name),
                     reply_timeout=settings.delivery.reply_timeout.total_seconds(),
+                    table=settings.relay_table(name),
                 ),
                 options.connections,
                 Share(options.weight, options.failover),
                 options.rate_per_second,
                 options.rate_per_hour,
                 options.rate_per_day,
+                settings.relay_table(name),
             )
             for name, options in settings.relays().items()
-            if options.may_take(settings.site.from_address)
+            if options.weight and options.may_take(settings.site.from_address)
         }
 
     def signer(self) -> Signer | None:

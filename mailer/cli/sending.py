@@ -13,6 +13,7 @@ from mailer.cli.holds import found_in_words, held_in_words
 from mailer.cli.output import complain, counted, say, show_json, tell, when
 from mailer.cli.pauses import counts_in_words, why_paused
 from mailer.cli.progress import watched
+from mailer.cli.relays import report_document, rests_in_words, troubles_in_words
 from mailer.core.cadence import Cadence
 from mailer.core.delivery import DeliveryState, EditionState
 from mailer.core.selection import Arrangement
@@ -69,7 +70,7 @@ def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) ->
     chosen = made.cadence(cadence)
     report = Report()
 
-    async def work(database: Database, stop: asyncio.Event) -> int | None:
+    async def work(database: Database, stop: asyncio.Event) -> tuple[int | None, bool]:
         await _beforehand(made, database)
         queued = await planning.queue_test_copy(
             database,
@@ -83,18 +84,19 @@ def send_test_copy(made: Parts, cadence: str, address: str, *, as_json: bool) ->
         if queued is not None:
             run = Run(transactional=True)
             await made.drain(database, run, report=report, stop=stop, note="mailer send --to", tell=tell)
-        return queued
+        waits = report.free_at is not None and await database.read(ready.transactional, made.clock())
+        return queued, waits
 
-    queued = _run_stoppable(made, report, work)
+    queued, waits = _run_stoppable(made, report, work)
     if as_json:
         show_json({"cadence": cadence, "to": clean, "sent": bool(report.sent), **_report_document(report)})
     elif queued is None:
         say("There is nothing new: no test copy was sent.")
-    elif report.down or report.stopped:
+    elif report.down or report.stopped or waits:
         say(f"The test copy to {clean} waits; the next run sends it.")
     elif queued not in report.unreached:
         say(f"Sent a test copy to {clean}.")
-    return _concluded(report, made.settings.site.timezone, quiet=as_json)
+    return _concluded(report, made.settings.site.timezone, quiet=as_json, waiting=int(waits))
 
 
 def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool, as_json: bool) -> int:
@@ -152,8 +154,9 @@ def send_due(made: Parts, cadence: str | None, *, limit: int | None, wait: bool,
             say("Held in doubt: may have arrived, and is not sent again by itself. Names: `mailer editions show ID`.")
         say(*held_in_words(edition for edition in outcome.held if edition not in insisted))
     _complain_of_held(outcome.held_mails, insisted)
-    _complain_of_halted(outcome.halted)
-    return _concluded(report, zone, quiet=as_json) or int(bool(insisted or outcome.halted))
+    _complain_of_halted(outcome.halted, report)
+    code = _concluded(report, zone, quiet=as_json, waiting=waiting.get(DeliveryState.PENDING, 0))
+    return code or int(bool(insisted or outcome.halted))
 
 
 def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
@@ -180,8 +183,9 @@ def send_edition(made: Parts, edition_id: int, *, as_json: bool) -> int:
         state = "nothing left to send" if already else str(edition.state)
         say(f"{edition.cadence} {edition.period}: {state}. {states_in_words(edition.planned, states)}.")
     halted = [(edition, states)] if edition.state in _HALTED else []
-    _complain_of_halted(halted)
-    return _concluded(report, made.settings.site.timezone, quiet=as_json) or int(bool(halted))
+    _complain_of_halted(halted, report)
+    pending = 0 if halted else states[DeliveryState.PENDING]
+    return _concluded(report, made.settings.site.timezone, quiet=as_json, waiting=pending) or int(bool(halted))
 
 
 def _complain_of_held(mails: int, insisted: Sequence[Edition]) -> None:
@@ -221,7 +225,7 @@ async def _drain_all(
     while report.tried > tried:
         tried = report.tried
         await made.drain(database, run, report=report, stop=stop, note=note, tell=tell)
-        if run.limit or report.down or report.stopped or not await database.read(ready.pending, asked):
+        if run.limit or report.down or report.rests or report.stopped or not await database.read(ready.pending, asked):
             return
 
 
@@ -235,14 +239,17 @@ async def _halted(database: Database, asked: Iterable[int]) -> Standings:
     return found
 
 
-def _complain_of_halted(halted: Standings) -> None:
-    """What was asked for and is not sent on, on standard error."""
+def _complain_of_halted(halted: Standings, report: Report) -> None:
+    """What was asked for and is not sent on, on standard error. What made this run pause it is quoted."""
     for edition, states in halted:
         name, counts = f"{edition.cadence} {edition.period}", counts_in_words(edition.planned, states)
         if edition.state == EditionState.CANCELLED:
             complain(f"{name} was cancelled meanwhile: {counts}. Its articles come with the next edition.")
         elif edition.reason:
-            complain(f"{name} is paused: {why_paused(edition)}. {counts}. Then: mailer editions resume {edition.id}")
+            _, said = report.paused.get(edition.id, ("", ""))
+            quoted = f" It was said: {said.rstrip('.')}." if said else ""
+            go_on = f"Then: mailer editions resume {edition.id}"
+            complain(f"{name} is paused: {why_paused(edition)}.{quoted} {counts}. {go_on}")
         else:
             complain(f"{name} is paused by hand: {counts}. Go on: mailer editions resume {edition.id}")
 
@@ -314,20 +321,22 @@ def _planned_in_words(
             yield f"{edition.cadence} {edition.period}: {edition.state}. {states_in_words(edition.planned, states)}."
 
 
-def _concluded(report: Report, zone: str, *, quiet: bool) -> int:
-    """Name who was not reached and why, and give the exit code. Raises RelayDown."""
+def _concluded(report: Report, zone: str, *, quiet: bool, waiting: int = 0) -> int:
+    """Name who was not reached and why, and give the exit code. Raises RelayDown.
+
+    `waiting`: how many could be sent if a relay took them. That a quota is used up is no fault of the run.
+    """
     if report.rendered and not quiet:
         each = report.rendering * 1000 / report.rendered
         mails = counted(report.rendered, "mail")
         tell(f"The theme asks who reads (`reader`), so {mails} had to be rendered for one reader: {each:.1f} ms each.")
-    if report.missed:
-        complain(f"{report.missed:,} not reached in this run:")
-        # First those whom nothing will try again.
-        for who in sorted(report.unreached.values(), key=lambda who: who.next_at is not None)[:NAMED]:
-            again = f"; looked at again {when(who.next_at, zone)}" if who.next_at else ""
-            complain(f"  {who.address}: {who.state.replace('_', ' ')}, {who.said}{again}")
-        if report.missed > NAMED:
-            complain(f"  and {report.missed - NAMED:,} more: mailer editions show ID")
+    _name_the_missed(report, zone)
+    troubled = not all(rest.quota for rest in report.rests.values()) or bool(report.troubles)
+    for line in (*troubles_in_words(report), *rests_in_words(report, waiting, zone)):
+        if troubled:
+            complain(line)
+        elif not quiet:
+            say(line)
     if report.stopped:
         complain("Stopped as asked. Run the same command again to go on.")
     if report.down:
@@ -337,7 +346,18 @@ def _concluded(report: Report, zone: str, *, quiet: bool) -> int:
             complain(sentence)
             return RelayDown.exit_code
         raise RelayDown(sentence)
-    return 1 if report.missed or report.stopped else 0
+    return int(bool(report.missed or report.stopped or (waiting and troubled)))
+
+
+def _name_the_missed(report: Report, zone: str) -> None:
+    if report.missed:
+        complain(f"{report.missed:,} not reached in this run:")
+        # First those whom nothing will try again.
+        for who in sorted(report.unreached.values(), key=lambda who: who.next_at is not None)[:NAMED]:
+            again = f"; looked at again {when(who.next_at, zone)}" if who.next_at else ""
+            complain(f"  {who.address}: {who.state.replace('_', ' ')}, {who.said}{again}")
+        if report.missed > NAMED:
+            complain(f"  and {report.missed - NAMED:,} more: mailer editions show ID")
 
 
 def _prospect_in_words(prospect: Prospect, zone: str) -> str:
@@ -399,7 +419,7 @@ def _report_document(report: Report) -> dict[str, Any]:
             for who in report.unreached.values()
         ],
         "stopped": report.stopped,
-        "relay_down": report.down or None,
+        **report_document(report),
     }
 
 

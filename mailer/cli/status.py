@@ -12,6 +12,7 @@ from mailer.cli.session import parts, run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mailer.cli.relays import Quota
     from mailer.store.editions import Edition
     from mailer.store.signups import Standing
     from mailer.store.underway import Underway
@@ -61,7 +62,7 @@ def status(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How things stand at `now`. `waiting`: unfinished deliveries by state. `held`: editions."""
+    """How things stand at `now`. `waiting`: unfinished deliveries by state. `held`: editions. `quotas`: of relays."""
 
     now: datetime
     signups: "Standing"
@@ -69,13 +70,15 @@ class _Look:
     waiting: "Mapping[str, int]"
     held: "Sequence[Edition]"
     underway: "Underway"
+    quotas: "Sequence[Quota]"
 
 
 def _look(made: "Parts") -> _Look:
     import asyncio
 
+    from mailer.cli.relays import quotas
     from mailer.flows import holding
-    from mailer.store import editions, stats, subscribers, underway
+    from mailer.store import editions, stats, subscribers, underway, usage
 
     now = made.clock()
     found = run(
@@ -86,9 +89,10 @@ def _look(made: "Parts") -> _Look:
             database.read(stats.unfinished),
             database.read(editions.held),
             database.read(underway.look, now),
+            database.read(usage.last_day, now),
         ),
     )
-    return _Look(now, *found)
+    return _Look(now, *found[:-1], quotas(made.settings.relays(), found[-1], now))
 
 
 def _document(found: _Look) -> dict[str, Any]:
@@ -101,6 +105,7 @@ def _document(found: _Look) -> dict[str, Any]:
         "held_editions": [edition.id for edition in found.held],
         "paused_editions": [one.edition.id for one in found.underway.progress if one.edition.state == "paused"],
         **underway_document(found.underway),
+        "quotas": found.quotas,
         "signups": {
             "held_since": signups.held_since,
             "held": signups.held,
@@ -114,6 +119,7 @@ def _document(found: _Look) -> dict[str, Any]:
 
 def _in_words(made: "Parts", found: _Look) -> "Iterator[str]":
     from mailer.cli.holds import held_in_words
+    from mailer.cli.relays import quota_in_words
     from mailer.cli.underway import paused_in_status, underway_in_words
 
     zone, signups = made.settings.site.timezone, found.signups
@@ -121,6 +127,7 @@ def _in_words(made: "Parts", found: _Look) -> "Iterator[str]":
     yield from held_in_words(found.held)
     yield from paused_in_status(found.underway)
     yield from underway_in_words(found.underway, found.waiting, found.now, zone)
+    yield from (quota_in_words(quota, zone) for quota in found.quotas)
     said = ", ".join(f"{count:,} {state}" for state, count in found.readers.items())
     yield f"Readers: {said or 'none yet'}."
     rows = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in found.waiting.items())

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from mailer.cli.editions import edition_document
 from mailer.cli.output import counted, when
 from mailer.cli.pauses import counts_in_words, paused_in_words
+from mailer.cli.relays import pace_document, pace_in_words
 
 if TYPE_CHECKING:
-    from mailer.store.underway import Pace, Progress, Underway
+    from mailer.store.underway import Progress, Underway
 
 _MOST = 10
 """Editions under way that are named."""
@@ -33,7 +34,7 @@ def underway_in_words(found: "Underway", waiting: Mapping[str, int], now: dateti
         each = ", ".join(f"{relay} {count:,}" for relay, count in found.rate.items())
         named = f" ({each})" if len(found.rate) > 1 else ""
         yield f"Rate: {sum(found.rate.values()):,} accepted in the last full minute{named}."
-    yield from (_pace_in_words(pace, now, zone) for pace in found.slowed)
+    yield from (pace_in_words(pace, now, zone) for pace in found.slowed)
     if found.domains:
         yield f"Where mail waits or failed: {', '.join(f'{name} {count:,}' for name, count in found.domains.items())}."
     if held := waiting.get("in_doubt_held"):
@@ -51,16 +52,7 @@ def underway_document(found: "Underway") -> dict[str, Any]:
         ],
         "rate": {"minute": found.minute, "accepted": dict(found.rate)},
         "domains": dict(found.domains),
-        "slowed": [
-            {
-                "relay": pace.relay,
-                "provider": pace.provider or None,
-                "why": _why(pace),
-                "not_before": _not_before(pace),
-                "state": dict(pace.state),
-            }
-            for pace in found.slowed
-        ],
+        "slowed": [pace_document(pace) for pace in found.slowed],
     }
 
 
@@ -70,27 +62,6 @@ def _progress_in_words(one: "Progress", now: datetime, zone: str) -> str:
     return (
         f"{edition.cadence} {edition.period}, {edition.state}: {counts_in_words(edition.planned, one.states)}{again}."
     )
-
-
-def _pace_in_words(pace: "Pace", now: datetime, zone: str) -> str:
-    name = f"Provider {pace.provider} behind relay {pace.relay}" if pace.provider else f"Relay {pace.relay}"
-    until = _not_before(pace)
-    again = f", tried again {when(until, zone)}" if until is not None and until > now else ""
-    return f"{name}: {_why(pace) or 'slowed'}{again}."
-
-
-def _why(pace: "Pace") -> str | None:
-    found = pace.state.get("why")
-    return str(found).replace("_", " ").rstrip(".") if found else None
-
-
-def _not_before(pace: "Pace") -> datetime | None:
-    """Another release may keep it otherwise: what is no moment is left out."""
-    try:
-        found = datetime.fromisoformat(str(pace.state.get("not_before")))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
 
 
 def _is(number: int) -> str:

@@ -185,6 +185,10 @@ class Settings(BaseSettings):
         """By name: [smtp], where it counts, as "default", then the others in the order of the file."""
         return _together(self.smtp, self.relay)
 
+    def relay_table(self, name: str) -> str:
+        """Where that relay is written: 'smtp' or 'relay.backup'."""
+        return ".".join(_place(name, self.relay))
+
     def relay_password(self, name: str) -> str:
         """What signs in to that relay; '' where nothing does. The file counts where no password is given."""
         relay = self.relays()[name]
@@ -194,7 +198,7 @@ class Settings(BaseSettings):
         try:
             return read_password(relay.password_file)
         except ValueError as wrong:
-            raise ConfigError([f"[{'.'.join(_place(name, self.relay))}] password_file {wrong}"]) from None
+            raise ConfigError([f"[{self.relay_table(name)}] password_file {wrong}"]) from None
 
     def dkim_keys(self) -> tuple[SigningKey, ...]:
         """What signs the mails; empty where they are not signed here."""

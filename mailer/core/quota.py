@@ -30,13 +30,13 @@ def quota_wait(usage: Usage, *, per_hour: int, per_day: int, now: datetime) -> d
 
 def quota_room(usage: Usage, *, per_hour: int, per_day: int, now: datetime) -> int | None:
     """How many may go now, and later too without asking again: only time makes it more. None: no quota is set."""
-    minute = minute_of(now)
-    rooms = [
-        most - sum(count for _, count in _counting(usage, window, minute))
-        for most, window in ((per_hour, HOUR), (per_day, DAY))
-        if most
-    ]
+    rooms = [most - counted_in(usage, window, now) for most, window in ((per_hour, HOUR), (per_day, DAY)) if most]
     return max(0, min(rooms)) if rooms else None
+
+
+def counted_in(usage: Usage, window: int, now: datetime) -> int:
+    """How many count in the window, `HOUR` or `DAY`."""
+    return sum(count for _, count in _counting(usage, window, minute_of(now)))
 
 
 def _free_at(usage: Usage, most: int, window: int, minute: int) -> int:

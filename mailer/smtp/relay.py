@@ -52,11 +52,14 @@ class Relay:
         command_timeout: float = 300.0,
         local_hostname: str = "",
         tls_context: ssl.SSLContext | None = None,
+        table: str = "smtp",
     ) -> None:
         """Timeouts are seconds: for the reply to the final dot (RFC 5321 §4.5.3.2.6), for each of connecting, TLS
-        and greeting, and for any other reply. `password`, where given, stands for that of the options.
+        and greeting, and for any other reply. `password`, where given, stands for that of the options. `table`: of
+        the settings, where they can be mended.
         """
         self._options = options
+        self._table = table
         self._password = password or options.password.get_secret_value()
         self._reply_timeout = reply_timeout
         self._connect_timeout = connect_timeout
@@ -76,7 +79,7 @@ class Relay:
                 Stage.AUTH,
                 None,
                 f"refusing to send the password in clear to {self._options.host}: "
-                'set security to "starttls" or "tls" in [smtp]',
+                f'set security to "starttls" or "tls" in [{self._table}]',
             )
         client = _Client(
             hostname=self._options.host,
@@ -86,7 +89,7 @@ class Relay:
             tls_context=self._tls,
             local_hostname="localhost",  # never said: what is said stands in _greet
         )
-        opening = _Opening(client, self._options, self._password, self._local_hostname)
+        opening = _Opening(client, self._options, self._password, self._local_hostname, self._table)
         try:
             await opening.run(self._connect_timeout, self._command_timeout)
             return self._take_over(client, opening.stage)
@@ -157,12 +160,13 @@ class Relay:
 class _Opening:
     """One way in, step by step. `stage`: where it is, so that whoever catches the exception knows."""
 
-    def __init__(self, client: _Client, options: RelayOptions, password: str, own_name: str) -> None:
+    def __init__(self, client: _Client, options: RelayOptions, password: str, own_name: str, table: str) -> None:
         self.stage = Stage.CONNECT
         self._client = client
         self._options = options
         self._password = password
         self._own_name = own_name
+        self._table = table
 
     async def run(self, connect_timeout: float, command_timeout: float) -> None:
         """Raises what aiosmtplib raises, or SMTPNotSupported with our own sentence."""
@@ -184,7 +188,7 @@ class _Opening:
         if not self._client.supports_extension("starttls"):
             raise aiosmtplib.SMTPNotSupported(
                 f"{self._options.host} offers no STARTTLS, so nothing was sent to it: "
-                'set security in [smtp] to "tls" if it speaks TLS from the first byte, '
+                f'set security in [{self._table}] to "tls" if it speaks TLS from the first byte, '
                 'or to "none" if it is on this machine'
             )
         await self._client.starttls(timeout=patience)

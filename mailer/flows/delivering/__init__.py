@@ -17,7 +17,7 @@ from mailer.errors import Refused, SenderBusy
 from mailer.flows.delivering.crew import Crew, Signer
 from mailer.flows.delivering.line import Carrier, Line, Opener, Way
 from mailer.flows.delivering.permits import Permits
-from mailer.flows.delivering.report import Report, Unreached
+from mailer.flows.delivering.report import Report, Rest, Unreached
 from mailer.flows.delivering.supply import Run, Supply
 from mailer.flows.delivering.traffic import Groups, Traffic
 from mailer.flows.delivering.worker import work_on
@@ -25,7 +25,19 @@ from mailer.store import paces, recovery, watermarks
 from mailer.store.database import Database
 from mailer.templating import Press
 
-__all__ = ["Carrier", "Groups", "Opener", "Report", "Run", "Signer", "Unreached", "Way", "drain", "the_one_sender"]
+__all__ = [
+    "Carrier",
+    "Groups",
+    "Opener",
+    "Report",
+    "Rest",
+    "Run",
+    "Signer",
+    "Unreached",
+    "Way",
+    "drain",
+    "the_one_sender",
+]
 
 LOOK = 0.2
 """Seconds between two looks at a lock that somebody else holds, or at the clock while waiting."""
@@ -138,24 +150,24 @@ def _finish(connection: Connection, changed: paces.Changed, now: datetime) -> li
 
 
 def _note_lines(report: Report, lines: Mapping[str, Line], now: datetime) -> None:
-    """Which relays are down or rest. The run counts as down where none is left that works."""
+    """Which relays are down or rest. One that rests will work again by itself, so it is not down."""
     down = [line for line in lines.values() if line.down]
-    resting = {line.name: line for line in lines.values() if line.rests_until is not None and line.rests_until > now}
-    report.rests = {name: (line.rests_until or now, line.why) for name, line in resting.items()}
+    rests = {line.name: line.rest for line in lines.values() if not line.down}
+    report.rests = {name: rest for name, rest in rests.items() if rest is not None and rest.until > now}
+    none_left = len(down) + len(report.rests) == len(lines)
+    report.free_at = min((rest.until for rest in report.rests.values()), default=None) if none_left else None
     report.troubles = {line.name: line.down for line in down}
-    all_down = bool(down) and len(down) + len(resting) == len(lines)
+    all_down = len(down) == len(lines)
     report.down = "; ".join(dict.fromkeys(line.down for line in down)) if all_down else ""
     report.down_since = min((line.down_since for line in down if line.down_since), default=None) if all_down else None
 
 
 async def _something_waits(crew: Crew, report: Report) -> bool:
     """Wait until something is due again. False: all is settled, or we are asked to stop."""
-    if report.down:
+    if report.down or (report.free_at and report.troubles):
         await _sleep(crew.stop, KNOCK)
         return not crew.stop.is_set()
-    rests = [until for until, _ in report.rests.values()]
-    free = min(rests) if len(rests) + len(report.troubles) == len(crew.lines) else None
-    while not crew.stop.is_set() and (due := await crew.supply.next_due(free=free)) is not None:
+    while not crew.stop.is_set() and (due := await crew.supply.next_due(free=report.free_at)) is not None:
         if due <= crew.clock():
             return True
         await _sleep(crew.stop, min(1.0, (due - crew.clock()).total_seconds()))

@@ -105,7 +105,7 @@ class Crew:
 
     def _takes(self, line: Line) -> bool:
         """Whether mail may go by this line now or soon."""
-        return not line.down and (line.rests_until is None or line.rests_until <= self.clock())
+        return not line.down and (line.rest is None or not line.rests(self.clock()))
 
     def staff(self, line: Line) -> None:
         """As many connections as it bears, or as are wanted."""
@@ -134,10 +134,10 @@ class Crew:
         """The next delivery for this line, from what is at hand. None: nothing is, or this connection is to end."""
         if self._error or line.down or self.stop.is_set() or line.staff > (line.pace.limit or line.way.connections):
             return None
-        if pause := self.traffic.held(line):
-            return pause
         if not self.supply.at_hand:
             return None
+        if pause := self.traffic.held(line):
+            return pause
         if wait := line.token():
             return Pause(wait)
         item = self.traffic.take(line, self.supply.take)
@@ -197,6 +197,9 @@ class Crew:
 
     async def _news(self, line: Line, seconds: float | None) -> None:
         """Wait until something happened, or for so long."""
+        for other in self.lines:
+            if other is not line:
+                self.staff(other)  # it may be its turn, after a rest
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(news)
         self._idle[line.name] += 1
@@ -228,7 +231,7 @@ class Crew:
         for variant in spare[: max(0, len(spare) - KEPT)]:
             del self._contents[variant], self._ready[variant]
         await self._meet(batch)
-        await self.traffic.meet(batch)
+        await self.traffic.meet(item.address for item in batch)
         self.supply.stock(batch)
         return bool(batch)
 
@@ -285,7 +288,7 @@ class Crew:
 
     async def fail_render(self, line: Line, item: Claimed, error: Exception) -> None:
         """Its message can't be built: that one reader's, and nobody else's trouble."""
-        self.traffic.ended(line, item)
+        self.traffic.unused(line, item)
         words = str(error) or type(error).__name__
         await self.database.write(outbox.fail_render, self.epoch, item.id, words, self.clock())
         self.report.outcomes[DeliveryState.RENDER_FAILED] += 1
@@ -299,7 +302,7 @@ class Crew:
 
     def put_back(self, line: Line, item: Claimed) -> None:
         """Taken and not used: the next connection takes it."""
-        self.traffic.ended(line, item)
+        self.traffic.unused(line, item)
         self.supply.put_back(item)
         self.tell_news()
 

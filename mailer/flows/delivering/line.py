@@ -13,11 +13,14 @@ from mailer.core.pacing import Pace
 from mailer.core.quota import TokenBucket, quota_room, quota_wait, take
 from mailer.core.sharing import Share
 from mailer.errors import OutOfFiles
+from mailer.flows.delivering.report import Rest
 
 PATIENCE = 3
 """Failures in a row, nothing succeeding in between, after which the relay counts as down."""
 PAUSE = 0.5
 """Seconds before the second try, doubled for each further one."""
+LAG = 1.0
+"""Seconds for which others wait for a relay whose turn it is, and that neither takes nor answers anything."""
 
 
 class Carrier(Protocol):
@@ -43,7 +46,7 @@ EQUAL = Share()
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A relay, and what it may be given. Rates of 0 are none."""
+    """A relay, and what it may be given. Rates of 0 are none. `table`: where the settings say so."""
 
     opener: Opener
     connections: int
@@ -51,6 +54,7 @@ class Way:
     per_second: float = 0.0
     per_hour: int = 0
     per_day: int = 0
+    table: str = "smtp"
 
 
 class Line:
@@ -61,7 +65,7 @@ class Line:
 
     `cruises`: its pace is at full speed, and one more message that is taken says nothing new.
     `staff`: connections that are worked on, open or about to be. `under_way`: messages that it has, or a permit is
-    asked for. `rests_until`, `why`: what it waits for, where it is not down and takes nothing for a while.
+    asked for. `rest`: where it is not down and takes nothing for a while.
     """
 
     def __init__(self, name: str, way: Way, clock: Callable[[], datetime], pause: float = PAUSE) -> None:
@@ -74,12 +78,13 @@ class Line:
         self.staff = 0
         self.under_way = 0
         self.last_at: datetime | None = None
-        self.rests_until: datetime | None = None
-        self.why = ""
+        self.rest: Rest | None = None
         self.refusal: Answer | None = None  # the last one of a connection
         self._usage: dict[int, int] = {}
         self._room: int | None = None
         self._bucket = TokenBucket(1.0, monotonic())
+        self._token_at = 0.0
+        self._asked_at = monotonic()
         self._clock = clock
         self._pause = pause
         self._failures = 0
@@ -93,8 +98,18 @@ class Line:
         return not self.down and (self._working > 0 or not self._failures)
 
     @property
-    def open_ones(self) -> int:
-        return self._working
+    def ready(self) -> bool:
+        """Whether it is worth while that others wait for its turn."""
+        now = monotonic()
+        return self._token_at <= now < self._asked_at + LAG
+
+    def rests(self, now: datetime) -> bool:
+        """Whether it takes nothing for a while."""
+        return self.rest is not None and self.rest.until > now
+
+    def asks(self) -> None:
+        """A connection of it could take a message, or has an answer."""
+        self._asked_at = monotonic()
 
     @property
     def counts(self) -> bool:
@@ -106,12 +121,15 @@ class Line:
         self._usage = minutes
         self._room = quota_room(minutes, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
 
-    def full_until(self, now: datetime) -> datetime | None:
-        """When its quota of an hour or a day has room again; None: it has."""
+    def full(self, now: datetime) -> Rest | None:
+        """It rests until its quota of an hour or a day has room again; None: it has."""
         if self._room is None or self._room > 0:
             return None
         self.used(self._usage, now)
-        return quota_wait(self._usage, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
+        until = quota_wait(self._usage, per_hour=self.way.per_hour, per_day=self.way.per_day, now=now)
+        hour = quota_wait(self._usage, per_hour=self.way.per_hour, per_day=0, now=now)
+        which = "hour" if until == hour else "day"
+        return None if until is None else Rest(until, f"its quota for the {which} is used up", quota=True)
 
     def count(self, minute: int) -> None:
         """A message more in this minute."""
@@ -119,11 +137,19 @@ class Line:
             self._usage[minute] = self._usage.get(minute, 0) + 1
             self._room -= 1
 
+    def uncount(self, minute: int) -> None:
+        """One of these was not offered to it."""
+        if self._room is not None and self._usage.get(minute):
+            self._usage[minute] -= 1
+            self._room += 1
+
     def token(self) -> float:
         """Take one from the rate of a second; above 0: nothing was taken, there is one in so many seconds."""
         if not self.way.per_second:
             return 0.0
-        self._bucket, wait = take(self._bucket, monotonic(), self.way.per_second * self.pace.rate)
+        now = monotonic()
+        self._bucket, wait = take(self._bucket, now, self.way.per_second * self.pace.rate)
+        self._token_at = now + wait
         return wait
 
     async def open(self) -> Carrier | None:
@@ -137,7 +163,7 @@ class Line:
                 return found
         async with self._knock:
             while not self.down:
-                await self.rest()
+                await self.calm()
                 found = await self._try()
                 if found is not None or self._working:
                     return found
@@ -184,8 +210,9 @@ class Line:
             # RFC 4954 §6: 530 asks for authentication.
             code = answer.reply.code if answer.reply else 0
             login = code == 530 or (answer.stage is Stage.AUTH and not passing)  # noqa: PLR2004
-            self.down = f"{answer}; check [smtp] username and password" if login else str(answer)
+            table = self.way.table
+            self.down = f"{answer}; check [{table}] username and password" if login else str(answer)
 
-    async def rest(self) -> None:
+    async def calm(self) -> None:
         """Wait out the pause after a trouble."""
         await asyncio.sleep(max(0.0, self._resting_until - asyncio.get_running_loop().time()))

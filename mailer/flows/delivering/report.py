@@ -20,12 +20,22 @@ class Unreached:
     next_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A relay that takes nothing for a while. `quota`: because it has had what it may have, as on any good day."""
+
+    until: datetime
+    why: str
+    quota: bool = False
+
+
 @dataclass(slots=True)
 class Report:
-    """How a run goes, filled while it goes. `down`: why the relay counts as down, '' where it works.
+    """How a run goes, filled while it goes. `down`: why all relays count as down, '' where not all do.
 
-    `rests`: relays that take nothing for a while: until when, and why. `troubles`: relays that are down beside others
-    that work. `paused`: editions that were paused, for which reason, and what was said.
+    `rests`: relays that take nothing for a while. `free_at`: when one of them takes mail again, where all that aren't
+    down rest; None: not all do. `troubles`: each relay that is down. `paused`: editions that were paused, for which
+    reason, and what was said.
 
     `outcomes`: how often each state was reached. `unreached`: by delivery; `unnamed`: how many more. `finished`:
     editions that are done now. `rendered`: mails that were rendered for their reader, in `rendering` seconds.
@@ -37,7 +47,8 @@ class Report:
     down: str = ""
     down_since: datetime | None = None
     stopped: bool = False
-    rests: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    rests: dict[str, Rest] = field(default_factory=dict)
+    free_at: datetime | None = None
     troubles: dict[str, str] = field(default_factory=dict)
     paused: dict[int, tuple[str, str]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)

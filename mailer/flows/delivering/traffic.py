@@ -1,7 +1,8 @@
 """Who may go now, and by which relay: shares, rates and quotas, and what relays and providers asked for."""
 
+from asyncio import gather
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -14,13 +15,16 @@ from mailer.core.pacing import Event, Pace, Wait, after, felt, from_json, is_pla
 from mailer.core.quota import minute_of
 from mailer.core.sharing import Turns, in_service, took, whose_turn
 from mailer.flows.delivering.line import Line
-from mailer.store import paces, usage
+from mailer.flows.delivering.report import Rest
+from mailer.store import paces, subscribers, usage
 from mailer.store.database import Database
 
 SHORT = timedelta(seconds=2)
 """So long a connection waits itself for its turn; what takes longer is written down, or ends the run."""
 SPREAD = timedelta(minutes=10)
 """Over so long those are spread who wait for one provider's turns."""
+ASKED = 20
+"""Domains that the DNS is asked about at once."""
 _SECOND = timedelta(seconds=1)
 _WELL = frozenset({Event.ACCEPTED, Event.ANSWERED})
 
@@ -36,6 +40,9 @@ class Pause:
     """Nothing for this line now. `seconds`: when to ask again; None: when something happened."""
 
     seconds: float | None
+
+
+PAUSE = Pause(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class Traffic:
         self._slots: Counter[paces.Key] = Counter()
         self._cruising: set[paces.Key] = set()
         self._well: dict[paces.Key, deque[int]] = {}
+        self._refusing: set[paces.Key] = set()
 
     async def remember(self, database: Database) -> None:
         """Take up what earlier runs learnt."""
@@ -86,16 +94,28 @@ class Traffic:
             if relay in self.lines:
                 plain = Pace.provider(self.lines[relay].way.connections)
                 self._paces[relay, provider] = from_json(plain, state)
+        for line in self.lines.values():
+            refused = [-reader for reader in line.pace.breaker.answers if reader < 0]
+            if line.pace.breaker.open_until and refused:
+                known = await database.read(subscribers.by_id, refused)
+                addresses = [reader.email for reader in known.values()]
+                await self.meet(addresses)
+                self._refusing |= {(line.name, self._provider(address)) for address in addresses}
 
-    async def meet(self, batch: Sequence[Claimed]) -> None:
-        """Find out which providers these are for."""
+    async def meet(self, addresses: Iterable[str]) -> None:
+        """Find out which providers these are at."""
         if self._groups is None:
             return
-        for domain in {_domain(item.address) for item in batch} - set(self._group_of):
-            self._group_of[domain] = await self._groups.group(domain)
+        wanted = [domain for domain in {_domain(address) for address in addresses} if domain not in self._group_of]
+        for start in range(0, len(wanted), ASKED):
+            some = wanted[start : start + ASKED]
+            self._group_of.update(zip(some, await gather(*map(self._groups.group, some)), strict=True))
 
     def provider(self, item: Claimed) -> str:
-        domain = _domain(item.address)
+        return self._provider(item.address)
+
+    def _provider(self, address: str) -> str:
+        domain = _domain(address)
         return self._group_of.get(domain, domain)
 
     def held(self, line: Line) -> Pause | None:
@@ -103,17 +123,16 @@ class Traffic:
         pace = line.pace
         if self._open_road(line):
             return None
+        line.asks()
         now = self._clock()
-        if line.rests_until is not None and line.rests_until > now:
+        if line.rests(now):
             return Pause(None)
-        line.rests_until, line.why = None, ""
+        line.rest = None
         waits = may_go(pace, under_way=line.under_way, last_at=line.last_at, reader=0, now=now)
         if isinstance(waits, Wait):
-            return self._rest(line, waits.until, waits.why, now)
-        if full := line.full_until(now):
-            hour = "hour" if line.way.per_hour else "day"
-            kind = "day" if line.way.per_day and full - now > timedelta(hours=1) else hour
-            return self._rest(line, full, f"its quota for the {kind} is used up", now)
+            return self._rest(line, Rest(waits.until, _in_words("it", pace, waits.why)), now) if waits.until else PAUSE
+        if full := line.full(now):
+            return self._rest(line, full, now)
         if len(self.lines) > 1 and not self._its_turn(line, now):
             return Pause(0.5)
         return None
@@ -125,26 +144,45 @@ class Traffic:
     def take(self, line: Line, supply: Callable[[], Claimed | None]) -> Claimed | None:
         """The next delivery that may go by this line now. Others are parked, or postponed."""
         now = self._clock()
+        later: deque[Claimed] = deque()
         while (item := supply()) is not None:
-            key = line.name, self.provider(item)
-            pace = self._paces.get(key)
-            waits = (
-                may_go(line.pace, under_way=line.under_way, last_at=line.last_at, reader=item.subscriber, now=now)
-                if line.pace.breaker.open_until
-                else None
-            )
-            if not isinstance(waits, Wait) and pace is not None and key not in self._cruising:
-                waits = may_go(
-                    pace, under_way=self._under_way[key], last_at=self._last.get(key), reader=item.subscriber, now=now
-                )
-            if not isinstance(waits, Wait):
-                self._begin(line, key, item, now)
-                return item
-            if waits.until is None:
-                self._parked.setdefault(key[1], deque()).append(item)
-            else:
-                self._postpone(key, item, waits, pace, now)
-        return None
+            if line.pace.breaker.open_until and self._refuses((line.name, self.provider(item))):
+                later.append(item)  # the one message that tries the relay is for somebody else, if there is anybody
+            elif self._leaves(line, item, now):
+                break
+        while later and item is None:
+            candidate = later.popleft()
+            item = candidate if self._leaves(line, candidate, now) else None
+        for one in later:
+            self._park(self.provider(one), one)
+        return item
+
+    def _refuses(self, key: paces.Key) -> bool:
+        pace = self._paces.get(key)
+        return key in self._refusing or (pace is not None and pace.breaker.open_until is not None)
+
+    def _leaves(self, line: Line, item: Claimed, now: datetime) -> bool:
+        """Whether it leaves now; otherwise it is parked or postponed."""
+        key = line.name, self.provider(item)
+        pace = self._paces.get(key)
+        reader, waits, why = item.subscriber, None, ""
+        if line.pace.breaker.open_until:
+            waits = may_go(line.pace, under_way=line.under_way, last_at=line.last_at, reader=reader, now=now)
+            why = _in_words("the relay", line.pace, line.pace.why)
+        if not isinstance(waits, Wait) and pace is not None and key not in self._cruising:
+            waits = may_go(pace, under_way=self._under_way[key], last_at=self._last.get(key), reader=reader, now=now)
+            why = _in_words("the provider", pace, pace.why) if isinstance(waits, Wait) else ""
+        if not isinstance(waits, Wait):
+            self._begin(line, key, item, now)
+            return True
+        if waits.until is None:
+            self._park(key[1], item)
+        else:
+            self._postpone(key, Postponed(item, waits.until, why), pace)
+        return False
+
+    def _park(self, provider: str, item: Claimed) -> None:
+        self._parked.setdefault(provider, deque()).append(item)
 
     def staff(self) -> int:
         """How many connections are worked on."""
@@ -164,6 +202,8 @@ class Traffic:
         """Learn from an answer. Returns those who waited for their provider, to be looked at again."""
         key = self._key_of[item.id]
         relay_event, provider_event = felt(verdict)
+        if relay_event is Event.REFUSED or self._refusing:
+            relay_event = self._held_against(line, key, relay_event)
         if relay_event is not None and not (relay_event is Event.ACCEPTED and line.cruises):
             self._note(line, relay_event, item.subscriber, begun, answer)
         if provider_event in _WELL and key not in self._paces:
@@ -177,8 +217,24 @@ class Traffic:
 
     def ended(self, line: Line, item: Claimed) -> None:
         """A message is under way no more."""
+        line.asks()
         line.under_way -= 1
         self._under_way[self._key_of.pop(item.id)] -= 1
+
+    def unused(self, line: Line, item: Claimed) -> None:
+        """Taken, and never offered to the relay."""
+        line.uncount(minute_of(self._clock()))
+        self.ended(line, item)
+
+    def _held_against(self, line: Line, key: paces.Key, event: Event | None) -> Event | None:
+        """What counts for the relay: of a provider's refusals only the first, or one alone could stop all others."""
+        if event is Event.ACCEPTED:
+            self._refusing.discard(key)
+        elif event is Event.REFUSED:
+            known = key in self._refusing
+            self._refusing.add(key)
+            return None if known and line.pace.breaker.open_until is None else event
+        return event
 
     def lost(self, line: Line) -> None:
         """A connection could not be opened."""
@@ -202,35 +258,31 @@ class Traffic:
             self._turns = took(self._turns, line.name, max(1, line.way.share.weight))
 
     def _its_turn(self, line: Line, now: datetime) -> bool:
-        able = [
-            one.name
-            for one in self.lines.values()
-            if one.answers and not (one.rests_until is not None and one.rests_until > now)
-        ]
+        able = [one.name for one in self.lines.values() if one.answers and not one.rests(now)]
         weights = in_service({one.name: one.way.share for one in self.lines.values()}, able)
-        return line.name in weights and whose_turn(self._turns, weights) == line.name
+        ready = {name: weight for name, weight in weights.items() if name == line.name or self.lines[name].ready}
+        return line.name in ready and whose_turn(self._turns, ready) == line.name
 
-    def _rest(self, line: Line, until: datetime | None, why: str, now: datetime) -> Pause:
-        if until is None:
-            return Pause(None)
-        if until - now > SHORT:
-            line.rests_until, line.why = until, why
-            return Pause(None)
-        return Pause(max(0.01, (until - now) / _SECOND))
+    def _rest(self, line: Line, rest: Rest, now: datetime) -> Pause:
+        if rest.until - now > SHORT:
+            line.rest = rest
+            return PAUSE
+        return Pause(max(0.01, (rest.until - now) / _SECOND))
 
-    def _postpone(self, key: paces.Key, item: Claimed, waits: Wait, pace: Pace | None, now: datetime) -> None:
+    def _postpone(self, key: paces.Key, one: Postponed, pace: Pace | None) -> None:
         """Those who wait for the same provider are spread, so that they don't all come back at once."""
-        until = waits.until or now
         if pace is not None and pace.gap:
             self._slots[key] += 1
-            until += min((self._slots[key] - 1) * pace.gap, SPREAD)
-        self.postponed.append(Postponed(item, until, waits.why))
+            one = replace(one, until=one.until + min((self._slots[key] - 1) * pace.gap, SPREAD))
+        self.postponed.append(one)
 
     def _note(self, line: Line, event: Event, reader: int, begun: datetime, answer: Answer | None) -> None:
         said = "" if answer is None or event is Event.ACCEPTED else str(answer)
         known, now = line.pace, self._clock()
         line.pace = after(known, event, reader=reader, under_way=line.under_way, begun=begun, now=now, why=said)
         line.cruises = line.pace is known and event is Event.ACCEPTED and is_plain(known)
+        if known.breaker.open_until and not line.pace.breaker.open_until:
+            self._refusing = {key for key in self._refusing if key[0] != line.name}
         if not (is_plain(line.pace) and is_plain(known)):
             self.changed[line.name, ""] = line.pace
 
@@ -253,6 +305,12 @@ class Traffic:
         readers = dict.fromkeys(reversed(self._well.pop(key, ())))  # each once, the newest answer
         answers = tuple(reader for reader in reversed(readers) if reader)
         return replace(Pace.provider(self.lines[key[0]].way.connections), breaker=Breaker(answers))
+
+
+def _in_words(who: str, pace: Pace, said: str) -> str:
+    """'it asks for less mail: 454 4.7.0 Throttling'."""
+    what = "refuses mail" if pace.breaker.open_until else "asks for less mail"
+    return f"{who} {what}: {said}" if said else f"{who} {what}"
 
 
 def _domain(address: str) -> str:

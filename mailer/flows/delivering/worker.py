@@ -57,19 +57,17 @@ class _Worker:
         if isinstance(permit, Refusal):
             self._refused(item, permit)
         elif permit.stale:
-            # The machine slept between permit and use: the reader may have left meanwhile.
-            self._unused(item)
+            # The machine slept between permit and use: the reader may have left meanwhile. It counts for quotas.
+            self.crew.traffic.ended(self.line, item)
+            self.crew.tell_news()
             self.crew.supply.again()
             self.result = Result(item, _UNUSED, None)
         else:
             await self._send(item, mail)
 
-    def _unused(self, item: Claimed) -> None:
-        self.crew.traffic.ended(self.line, item)
-        self.crew.tell_news()
-
     def _refused(self, item: Claimed, permit: Refusal) -> None:
-        self._unused(item)
+        self.crew.traffic.unused(self.line, item)
+        self.crew.tell_news()
         if permit.state is DeliveryState.PENDING:
             self.crew.supply.again()
         else:
@@ -124,6 +122,6 @@ class _Worker:
         if verdict.blame is Blame.RELAY and answer.stage is Stage.MAIL:
             self.line.trouble(answer)
             await self._settle()
-            await self.line.rest()
+            await self.line.calm()
         elif answer.reply is not None:
             self.line.works()
