@@ -97,7 +97,7 @@ def test_paused_resumed_and_cancelled_again_and_again_nobody_gets_two_copies_and
         assert (state, done_at is not None) == ("cancelled", True)
         site.did("verify")
 
-    # Those who got nothing are due its article next time. Now it puts off readers, not us, which would slow us for long.
+    # Those who got nothing are due its article next time. Now it puts off readers, and not us, which would slow us.
     site.environ["MAILER_SMTP__CONNECTIONS"] = "40"
     with BadRelayProcess(relay.log, "defer-every-53rd") as relay:
         site.use(relay.port)
