@@ -33,11 +33,7 @@ NAMED = 20
 """How many who were not reached are named on the terminal; `editions show` has the rest."""
 
 FILES = 24
-<<<<<<< HEAD
 """Files that a run opens at least: the database, its locks, a connection, the event loop, which aborts for want."""
-=======
-"""What a run opens at least: the database, its locks, a connection, the event loop (which aborts for want of one)."""
->>>>>>> ledger
 
 NO_STATES: Mapping[str, int] = {state.value: 0 for state in DeliveryState}
 
