@@ -22,7 +22,7 @@ test: $(READY)
 # The mails in a browser, and before outside judges: in a run of its own, since it takes minutes and needs more.
 test-mail: $(READY)
 	@sh tests/appearance/install.sh "$(CURDIR)/$(BIN)"
-	@$(BIN)/python -m pytest -q tests/appearance
+	@$(BIN)/python -m pytest -q $(SPREAD) tests/appearance
 
 check: $(READY)
 	@$(BIN)/ruff check .
