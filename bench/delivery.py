@@ -1,7 +1,7 @@
 """`mailer send` as a whole command beside what else could send: the figures of bench/README.md, by the same names.
 
 Sizes hang together: of 100,000 readers (`--readers`) rates are taken, ten times as many are the many whose cost and
-memory stand beside a tenth, and whose restart stands beside a hundredth; a fifth goes to the relay that answers late.
+memory stand beside a tenth, and whose restart stands beside a hundredth; half goes to the relay that answers late.
 What was found is kept in results.json, unless there were fewer readers, in which case `--results` names another file.
 """
 
@@ -53,7 +53,7 @@ def run(name: str, wanted: Wanted, folder: Path) -> None:
         "10kb": lambda: against_source(folder, SMALL, readers, wanted.rounds, reach(name)),
         "loop": lambda: against_loop(folder, LARGE, readers, wanted.rounds, reach(name)),
         "restart": lambda: restart(folder, LARGE, (readers // 100, many), wanted.rounds, reach(name)),
-        "late": lambda: against_delay(folder, LARGE, readers // 5, wanted.few_rounds, reach(name)),
+        "late": lambda: against_delay(folder, LARGE, readers // 2, wanted.few_rounds, reach(name)),
     }
     if name == "cost":
         asked = (reach("cost"), reach("memory"))

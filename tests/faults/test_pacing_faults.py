@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from mailer.flows import delivering
-from mailer.flows.delivering import Rest, Run
+from mailer.flows.delivering import Rest, Run, traffic
 from mailer.store import paces
 from mailer.store.tables import deliveries
 from tests.faults.badrelay import Accepted, BadRelay, Rule, Scene, delay, domain, say
@@ -77,6 +77,20 @@ class Said:
 
 
 # --- a provider that slows
+
+
+async def test_of_a_provider_that_slows_few_wait_in_memory_and_the_rest_come_back_later(database, clock, monkeypatch):
+    monkeypatch.setattr(traffic, "PARKED", 3)
+    await due(database, *at(SLOW, 40))
+    rules = [Rule("RCPT", say("451 4.7.0 slow down"), after=3, times=1), Rule("DOT", LATER)]
+    async with BadRelay(rules) as bad:
+        report = await send(database, way_to(bad), clock, connections=8)
+        assert report.sent < 39
+        assert {who.next_at - clock.now for who in report.unreached.values()} >= {timedelta(minutes=1)}
+        for _ in range(20):
+            clock.move(minutes=10)
+            await send(database, way_to(bad), clock, connections=8)
+        await ends(database, bad, {"accepted": 40}, {1: 40})
 
 
 async def test_451_for_one_domain_slows_it_and_leaves_the_others_at_full_speed(database, clock):

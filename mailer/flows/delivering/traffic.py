@@ -23,6 +23,10 @@ SHORT = timedelta(seconds=2)
 """So long a connection waits itself for its turn; what takes longer is written down, or ends the run."""
 SPREAD = timedelta(minutes=10)
 """Over so long those are spread who wait for one provider's turns."""
+PARKED = 20_000
+"""So many wait in memory for one that is under way at their provider; further ones are written down."""
+LATER = timedelta(minutes=1)
+"""When those are looked at again."""
 ASKED = 20
 """Domains that the DNS is asked about at once."""
 _SECOND = timedelta(seconds=1)
@@ -63,7 +67,10 @@ def standing(connection: Connection, now: datetime) -> Standing:
 
 
 class Traffic:
-    """Decides for all lines of a run. Everything it learns of a pace is in `changed` until it is written down."""
+    """Decides for all lines of a run. Everything it learns of a pace is in `changed` until it is written down.
+
+    `parked`: how many wait here for one that is under way at their provider.
+    """
 
     def __init__(self, lines: Mapping[str, Line], clock: Callable[[], datetime], groups: Groups | None) -> None:
         self.lines = lines
@@ -78,6 +85,7 @@ class Traffic:
         self._key_of: dict[int, paces.Key] = {}  # of what is under way, by delivery
         self._last: dict[paces.Key, datetime] = {}
         self._parked: dict[str, deque[Claimed]] = {}
+        self.parked = 0
         self._slots: Counter[paces.Key] = Counter()
         self._cruising: set[paces.Key] = set()
         self._well: dict[paces.Key, deque[int]] = {}
@@ -175,27 +183,25 @@ class Traffic:
         if not isinstance(waits, Wait):
             self._begin(line, key, item, now)
             return True
-        if waits.until is None:
+        if waits.until is None and self.parked < PARKED:
             self._park(key[1], item)
         else:
-            self._postpone(key, Postponed(item, waits.until, why), pace)
+            self._postpone(key, Postponed(item, waits.until or now + LATER, why), pace)
         return False
 
     def _park(self, provider: str, item: Claimed) -> None:
         self._parked.setdefault(provider, deque()).append(item)
+        self.parked += 1
 
     def staff(self) -> int:
         """How many connections are worked on."""
         return sum(line.staff for line in self.lines.values())
 
-    @property
-    def parked(self) -> int:
-        return sum(map(len, self._parked.values()))
-
     def unpark(self) -> list[Claimed]:
         """All that were parked: the run ends, or they are looked at again."""
         found = [item for waiting in self._parked.values() for item in waiting]
         self._parked.clear()
+        self.parked = 0
         return found
 
     def heard(self, line: Line, item: Claimed, verdict: Verdict, begun: datetime, answer: Answer) -> list[Claimed]:
@@ -213,7 +219,10 @@ class Traffic:
             self._note_provider(key, provider_event, item.subscriber, begun, answer)
         self.ended(line, item)
         waiting = self._parked.pop(key[1], None) if self._parked else None
-        return list(waiting) if waiting else []
+        if not waiting:
+            return []
+        self.parked -= len(waiting)
+        return list(waiting)
 
     def ended(self, line: Line, item: Claimed) -> None:
         """A message is under way no more."""
