@@ -35,7 +35,7 @@ bench: $(READY)
 # Kills the sender again and again and counts the copies (docs/crash-tests.md): make chaos KILLS=1000 SEED=7 READERS=2000
 chaos: $(READY)
 	@$(BIN)/python -m tests.faults.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(READERS),--readers $(READERS))
+		$(if $(READERS),--readers $(READERS)) $(if $(KEEP),--keep $(KEEP))
 
 # The mails' sentences as they are now, for translators, and into the catalogues; what changed is marked as fuzzy.
 # Left alone, pybabel passes over folders that begin with _, such as that of the frames.

@@ -10,6 +10,7 @@ the same schedule. What the machine does with it is never twice the same, which 
 """
 
 import argparse
+import json
 import random
 import sys
 import tempfile
@@ -217,8 +218,8 @@ class Chaos:
         return found
 
 
-def trial(kills: int, seed: int, readers: int) -> tuple[str, list[str]]:
-    """Returns the table, and what broke a promise."""
+def trial(kills: int, seed: int, readers: int, keep: Path | None = None) -> tuple[str, list[str]]:
+    """Returns the table, and what broke a promise. `keep`: a file for what `bench/report.py` shows of it."""
     began = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailer-chaos-")))
@@ -228,6 +229,15 @@ def trial(kills: int, seed: int, readers: int) -> tuple[str, list[str]]:
         chaos = Chaos(site, launcher, relay, readers, seed)
         chaos.run(kills)
         tally = chaos.tally()
+        if keep is not None:
+            figures = {
+                "kills": chaos.kills,
+                "lost": tally.lost,
+                "extra_copies": tally.extra - tally.by_relay,
+                "worst_kill": tally.most_for_one_kill(),
+                "permits": CONNECTIONS,
+            }
+            keep.write_text(json.dumps(figures) + "\n", encoding="ascii")
         return _table(chaos, tally, seed, time.monotonic() - began), chaos.faults(tally)
 
 
@@ -258,10 +268,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--readers", type=int, default=1_000)
+    parser.add_argument("--keep", type=Path, help="write the figures that bench/README.md shows into this file")
     wanted = parser.parse_args()
     sys.stdout.write(f"seed {wanted.seed}\n")
     sys.stdout.flush()
-    table, faults = trial(wanted.kills, wanted.seed, wanted.readers)
+    table, faults = trial(wanted.kills, wanted.seed, wanted.readers, wanted.keep)
     sys.stdout.write(f"{table}\n")
     for fault in faults:
         sys.stdout.write(f"BROKEN: {fault}\n")
