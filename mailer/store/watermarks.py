@@ -9,6 +9,9 @@ from mailer.core.delivery import EditionState
 from mailer.store import controls
 from mailer.store.tables import editions
 
+PART = 50_000
+"""Readers whose rows are written by one statement when an edition is done."""
+
 
 def fold(connection: Connection, now: datetime, *, edition: int | None = None) -> list[int]:
     """Finish editions that have nothing left to do: their watermark goes into their readers' rows.
@@ -32,14 +35,7 @@ def fold(connection: Connection, now: datetime, *, edition: int | None = None) -
         {"edition": edition},
     ).all()
     for found in ready:
-        connection.execute(
-            text(
-                "UPDATE subscribers SET given = :hi, start = NULL, start_since = NULL "
-                "WHERE (given IS NULL OR given < :hi) AND id IN (SELECT subscriber_id FROM deliveries "
-                "WHERE edition_id = :edition AND state IN ('accepted', 'in_doubt_held'))"
-            ),
-            {"hi": found.hi, "edition": found.id},
-        )
+        _give(connection, found.id, found.hi)
         keep_starts(connection, found.id)
         values: dict[str, Any] = {"done_at": now}
         if found.state != EditionState.CANCELLED:
@@ -54,6 +50,24 @@ def fold(connection: Connection, now: datetime, *, edition: int | None = None) -
 def _was_given(connection: Connection, edition_id: int) -> bool:
     asked = "SELECT 1 FROM deliveries WHERE edition_id = :edition AND state IN ('accepted', 'in_doubt_held') LIMIT 1"
     return connection.execute(text(asked), {"edition": edition_id}).first() is not None
+
+
+def _give(connection: Connection, edition_id: int, hi: int) -> None:
+    """The watermark goes into the rows of those who had the edition: in parts, or a million ids would be in memory."""
+    mine = {"edition": edition_id}
+    first, last = connection.execute(
+        text("SELECT min(subscriber_id), max(subscriber_id) FROM deliveries WHERE edition_id = :edition"), mine
+    ).one()
+    for start in range(first or 0, (last or -1) + 1, PART):
+        connection.execute(
+            text(
+                "UPDATE subscribers SET given = :hi, start = NULL, start_since = NULL "
+                "WHERE (given IS NULL OR given < :hi) AND id IN (SELECT subscriber_id FROM deliveries "
+                "WHERE edition_id = :edition AND subscriber_id >= :start AND subscriber_id < :end "
+                "AND state IN ('accepted', 'in_doubt_held'))"
+            ),
+            mine | {"hi": hi, "start": start, "end": start + PART},
+        )
 
 
 def keep_starts(connection: Connection, edition_id: int) -> None:
