@@ -35,7 +35,7 @@ def test_the_same_seed_makes_the_same_schedule():
 
 def test_what_broke_a_promise_ends_it_with_exit_code_1(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["chaos", "--seed", "7"])
-    monkeypatch.setattr("tests.faults.chaos.trial", lambda _kills, _seed, _readers: ("a table", ["1 lost"]))
+    monkeypatch.setattr("tests.faults.chaos.trial", lambda *_asked: ("a table", ["1 lost"]))
     assert main() == 1
     assert capsys.readouterr().out == "seed 7\na table\nBROKEN: 1 lost\n"
 
