@@ -24,22 +24,13 @@ from pathlib import Path
 from time import perf_counter
 from urllib.parse import urlencode
 
+from prepared import INIT, ROOT
 from relays import fast_relay, free_port
 from table import show
 
 from mailer.core.tokens import Claim, Purpose, seal, seal_form
 
-ROOT = Path(__file__).parents[1]
 KEY = "a key for measuring with and for nothing else"
-INIT = (
-    "init",
-    "--name=Bench",
-    "--url=https://site.example",
-    "--from-address=digest@site.example",
-    "--postal-address=1 Street, Town",
-    "--smtp-host=127.0.0.1",
-    "--smtp-security=none",
-)
 OPEN = {"MAILER_SIGNUP__DOMAIN_PER_HOUR": "10000000", "MAILER_SIGNUP__BURST": "10000000"}
 """Limits that so many visitors would meet."""
 

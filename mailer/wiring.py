@@ -88,6 +88,10 @@ class Parts:
             raise Misuse(f"There is no cadence '{name}'. There are: {', '.join(known)}.")
         return known[name]
 
+    def chosen(self, cadence: str | None) -> list[Cadence]:
+        """The cadence of that name, or all of them. Raises Misuse with the names there are."""
+        return [self.cadence(cadence)] if cadence else list(self.cadences().values())
+
     def next_due(self, cadence: str) -> datetime | None:
         """When that cadence is due next; None where there is none of that name any more."""
         known = self.cadences().get(cadence)

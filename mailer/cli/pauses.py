@@ -8,7 +8,6 @@ if TYPE_CHECKING:
 
 _WHY = {
     "": "by hand",
-    "login": "the relay refused the user name or the password. Mend [smtp] username and password",
     "authentication": "recipients say that your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain",
     "message_refused": "one mail after another was refused as a whole. Look at what was said, and mend it",
     "too_big": "its mails are larger than is accepted",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from mailer.cli.output import when
 
 if TYPE_CHECKING:
-    from mailer.core.pacing import Pace as Kept
+    from mailer.core.pacing import Pace
     from mailer.flows.delivering import Report
     from mailer.smtp import RelayOptions
-    from mailer.store.underway import Pace
+    from mailer.store.paces import Key
     from mailer.store.usage import Used
 
 Quota = dict[str, Any]
@@ -49,23 +49,24 @@ def report_document(report: "Report") -> dict[str, Any]:
     }
 
 
-def pace_in_words(pace: "Pace", now: datetime, zone: str) -> str:
+def pace_in_words(key: "Key", state: "Mapping[str, Any]", now: datetime, zone: str) -> str:
     """'Relay default: 421 4.3.2 busy, at most 4 at once until 14:20.'"""
-    name = f"Provider {pace.provider} behind relay {pace.relay}" if pace.provider else f"Relay {pace.relay}"
-    words = [_why(pace) or "slowed", *_how(_read(pace), now, zone)]
+    relay, provider = key
+    name = f"Provider {provider} behind relay {relay}" if provider else f"Relay {relay}"
+    words = [_why(state) or "slowed", *_how(_read(state), now, zone)]
     return f"{name}: {', '.join(words)}."
 
 
-def pace_document(pace: "Pace") -> dict[str, Any]:
+def pace_document(key: "Key", state: "Mapping[str, Any]") -> dict[str, Any]:
     """The same for programs."""
-    kept = _read(pace)
+    kept = _read(state)
     return {
-        "relay": pace.relay,
-        "provider": pace.provider or None,
-        "why": _why(pace),
+        "relay": key[0],
+        "provider": key[1] or None,
+        "why": _why(state),
         "not_before": kept.not_before if kept else None,
         "rests_until": kept.breaker.open_until if kept else None,
-        "state": dict(pace.state),
+        "state": dict(state),
     }
 
 
@@ -102,7 +103,7 @@ def quota_in_words(quota: Quota, zone: str) -> str:
     return f"Quota of relay {quota['relay']}: {', '.join(parts)}{full}."
 
 
-def _how(kept: "Kept | None", now: datetime, zone: str) -> Iterator[str]:
+def _how(kept: "Pace | None", now: datetime, zone: str) -> Iterator[str]:
     """What comes of it."""
     if kept is None:
         return
@@ -118,16 +119,16 @@ def _how(kept: "Kept | None", now: datetime, zone: str) -> Iterator[str]:
         yield f"at most {kept.limit} at once" + (f" until {when(slow, zone)}" if slow and slow > now else "")
 
 
-def _read(pace: "Pace") -> "Kept | None":
+def _read(state: "Mapping[str, Any]") -> "Pace | None":
     """None where another release keeps it otherwise."""
     from mailer.core import pacing
 
     # The configured number of connections isn't known here: high enough to bound nothing.
     plain = pacing.Pace(pacing.Side.PROVIDER, 1_000)
-    kept = pacing.from_json(plain, pace.state)
+    kept = pacing.from_json(plain, state)
     return None if kept is plain else kept
 
 
-def _why(pace: "Pace") -> str | None:
-    found = pace.state.get("why")
+def _why(state: "Mapping[str, Any]") -> str | None:
+    found = state.get("why")
     return str(found).replace("_", " ").rstrip(".") if found else None

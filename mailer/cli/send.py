@@ -30,7 +30,8 @@ def send(
     Exit codes: 0 done, or nothing was due; 1 somebody was not reached in this run, or it could not be done; 2 wrong
     settings or options; 3 the relay is down.
     """
-    from mailer.cli.sending import rehearse, send_due, send_test_copy
+    from mailer.cli.rehearsing import rehearse
+    from mailer.cli.sending import send_due, send_test_copy
     from mailer.errors import Misuse
 
     made = parts(context, now)

@@ -1,7 +1,7 @@
 """`mailer status` and `mailer signups`: how things stand, what needs you, and what to do."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -62,7 +62,10 @@ def status(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How things stand at `now`. `waiting`: unfinished deliveries by state. `held`: editions. `quotas`: of relays."""
+    """How things stand at `now`. `waiting`: unfinished deliveries by state. `held`: editions. `quotas`: of relays.
+
+    `minute`: the last full one, since 1970; `rate`: what each relay accepted in it.
+    """
 
     now: datetime
     signups: "Standing"
@@ -70,6 +73,8 @@ class _Look:
     waiting: "Mapping[str, int]"
     held: "Sequence[Edition]"
     underway: "Underway"
+    minute: int
+    rate: "Mapping[str, int]"
     quotas: "Sequence[Quota]"
 
 
@@ -77,22 +82,25 @@ def _look(made: "Parts") -> _Look:
     import asyncio
 
     from mailer.cli.relays import quotas
+    from mailer.core.quota import minute_of
     from mailer.flows import holding
     from mailer.store import editions, stats, subscribers, underway, usage
 
     now = made.clock()
-    found = run(
+    signups, readers, waiting, held, sending, used = run(
         made,
         lambda database: asyncio.gather(
             holding.standing(database, now=now),
             database.read(subscribers.by_state),
             database.read(stats.unfinished),
             database.read(editions.held),
-            database.read(underway.look, now),
+            database.read(underway.look),
             database.read(usage.last_day, now),
         ),
     )
-    return _Look(now, *found[:-1], quotas(made.settings.relays(), found[-1], now))
+    minute = minute_of(now) - 1
+    rate, quota = usage.accepted_in(used, minute), quotas(made.settings.relays(), used, now)
+    return _Look(now, signups, readers, waiting, held, sending, minute, rate, quota)
 
 
 def _document(found: _Look) -> dict[str, Any]:
@@ -105,6 +113,7 @@ def _document(found: _Look) -> dict[str, Any]:
         "held_editions": [edition.id for edition in found.held],
         "paused_editions": [one.edition.id for one in found.underway.progress if one.edition.state == "paused"],
         **underway_document(found.underway),
+        "rate": {"minute": datetime.fromtimestamp(found.minute * 60, UTC), "accepted": dict(found.rate)},
         "quotas": found.quotas,
         "signups": {
             "held_since": signups.held_since,
@@ -126,7 +135,7 @@ def _in_words(made: "Parts", found: _Look) -> "Iterator[str]":
     yield from _held_in_words(made, signups)
     yield from held_in_words(found.held)
     yield from paused_in_status(found.underway)
-    yield from underway_in_words(found.underway, found.waiting, found.now, zone)
+    yield from underway_in_words(found.underway, found.waiting, found.rate, found.now, zone)
     yield from (quota_in_words(quota, zone) for quota in found.quotas)
     said = ", ".join(f"{count:,} {state}" for state, count in found.readers.items())
     yield f"Readers: {said or 'none yet'}."

@@ -23,18 +23,23 @@ def paused_in_status(found: "Underway") -> Iterator[str]:
             yield from paused_in_words(one.edition, one.states, one.said)
 
 
-def underway_in_words(found: "Underway", waiting: Mapping[str, int], now: datetime, zone: str) -> Iterator[str]:
-    """A line for each edition that is being sent, what the relays take, and what is in the way."""
+def underway_in_words(
+    found: "Underway", waiting: Mapping[str, int], rate: Mapping[str, int], now: datetime, zone: str
+) -> Iterator[str]:
+    """A line for each edition that is being sent, what the relays take, and what is in the way.
+
+    `rate`: what each relay accepted in the last full minute.
+    """
     sending = [one for one in found.progress if one.edition.state not in {"paused", "held"}]
     for one in sending[:_MOST]:
         yield _progress_in_words(one, now, zone)
     if len(sending) > _MOST:
         yield f"And {counted(len(sending) - _MOST, 'edition')} more: mailer editions list"
-    if found.rate:
-        each = ", ".join(f"{relay} {count:,}" for relay, count in found.rate.items())
-        named = f" ({each})" if len(found.rate) > 1 else ""
-        yield f"Rate: {sum(found.rate.values()):,} accepted in the last full minute{named}."
-    yield from (pace_in_words(pace, now, zone) for pace in found.slowed)
+    if rate:
+        each = ", ".join(f"{relay} {count:,}" for relay, count in rate.items())
+        named = f" ({each})" if len(rate) > 1 else ""
+        yield f"Rate: {sum(rate.values()):,} accepted in the last full minute{named}."
+    yield from (pace_in_words(key, state, now, zone) for key, state in found.slowed.items())
     if found.domains:
         yield f"Where mail waits or failed: {', '.join(f'{name} {count:,}' for name, count in found.domains.items())}."
     if held := waiting.get("in_doubt_held"):
@@ -50,9 +55,8 @@ def underway_document(found: "Underway") -> dict[str, Any]:
             edition_document(one.edition, one.states) | {"next_at": one.next_at, "said": one.said or None}
             for one in found.progress
         ],
-        "rate": {"minute": found.minute, "accepted": dict(found.rate)},
         "domains": dict(found.domains),
-        "slowed": [pace_document(pace) for pace in found.slowed],
+        "slowed": [pace_document(key, state) for key, state in found.slowed.items()],
     }
 
 

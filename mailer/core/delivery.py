@@ -248,7 +248,7 @@ def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
     if answer.stage is Stage.DOT and 200 <= answer.reply.code < 300:  # noqa: PLR2004  # RFC 5321 §4.2.1: 2yz
         return _ACCEPTED
     if answer.stage in _BEFORE_MAIL or answer.stage is Stage.MAIL:
-        if answer.stage is Stage.MAIL and _is_too_big(answer.reply):  # RFC 1870 §6.1
+        if answer.stage is Stage.MAIL and is_too_big(answer.reply):  # RFC 1870 §6.1
             return Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
         return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=_slows_the_relay(answer.stage, answer.reply))
     first = answer.reply.code // 100
@@ -301,7 +301,7 @@ def _is_busy(reply: Reply) -> bool:
     return reply.code == 421 or reply.enhanced.startswith("4.3.")  # noqa: PLR2004  # RFC 5321 §3.8: closing down
 
 
-def _is_too_big(reply: Reply) -> bool:
+def is_too_big(reply: Reply) -> bool:
     """RFC 5321 §4.2.2: 552 may be of storage; a code of RFC 3463 says it better, where there is one."""
     return reply.enhanced in _TOO_BIG or (reply.code == 552 and reply.enhanced in _GENERIC)  # noqa: PLR2004
 
@@ -324,7 +324,7 @@ def _judge_never(stage: Stage, reply: Reply) -> Verdict:
         return Verdict(DeliveryState.FAILED, "no_such_address", Blame.READER, hard_bounce=True)
     if stage is Stage.RCPT:
         return Verdict(DeliveryState.FAILED, "refused", Blame.READER)
-    if _is_too_big(reply) and not policy:
+    if is_too_big(reply) and not policy:
         return Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
     if reply.enhanced in _FULL_OR_OFF:
         return Verdict(DeliveryState.FAILED, "refused", Blame.READER)

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
-from mailer.core.delivery import Answer, Reply, Stage
+from mailer.core.delivery import Answer, Reply, Stage, is_too_big
 from mailer.core.message import Mail
 from mailer.smtp.body import dot_stuffed
 from mailer.smtp.envelope import Extensions, mail_from, rcpt_to, refused_here
 from mailer.smtp.wire import CLOSING, Wire
 
-MAX_MESSAGES = 100
 MAX_AGE = 300.0  # seconds
 _POLITE = 2.0  # seconds that a goodbye may take
 _RESET = 30.0  # seconds that RSET may take: the answer it follows is known and waits for it
@@ -33,7 +32,7 @@ class Connection:
         *,
         reply_timeout: float,
         command_timeout: float,
-        most: int = MAX_MESSAGES,
+        most: int,
     ) -> None:
         """`most`: messages after which another connection should be opened."""
         self.sent = 0
@@ -82,7 +81,7 @@ class Connection:
     async def _deliver(self, mail: Mail) -> Answer:
         if refusal := refused_here(mail, self._offered):
             return refusal
-        if not self._wire.idle and not await self._wire.quiet():
+        if not await self._wire.quiet():
             return Answer(Stage.MAIL, None, self._wire.trouble)
         self.sent += 1
         body = mail.data if mail.ready else dot_stuffed(mail.data)
@@ -99,7 +98,15 @@ class Connection:
             self._wire.fail(str(last))
         else:
             await self._reset()
-        return refusal
+        return self._with_sizes(refusal, len(body))
+
+    def _with_sizes(self, refusal: Answer, size: int) -> Answer:
+        """Where the message is too big: how big it is and, if the relay said so, how big it may be."""
+        reply = refusal.reply
+        if reply is None or not is_too_big(reply):
+            return refusal
+        limit = f"; the relay takes {self._offered.limit:,}" if self._offered.limit else ""
+        return replace(refusal, reply=replace(reply, text=f"{reply.text} (it has {size:,} bytes{limit})".lstrip()))
 
     async def _introduce(self, mail: Mail, size: int) -> tuple[Answer | None, bool]:
         """MAIL, RCPT and DATA: the answer that refuses, and whether the relay waits for a message."""

@@ -16,9 +16,10 @@ _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """What the relay's EHLO offered, of what is of use here."""
+    """What the relay's EHLO offered, of what is of use here. `limit`: octets of a message at most; 0: it didn't say."""
 
     size: bool = False
+    limit: int = 0
     eight_bit: bool = False
     utf8: bool = False
     pipelining: bool = False

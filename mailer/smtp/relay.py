@@ -113,6 +113,7 @@ class Relay:
             return Answer(stage, None, _UNSAID)
         offered = Extensions(
             size=client.supports_extension("size"),
+            limit=_limit(client.esmtp_extensions.get("size", "")),
             eight_bit=client.supports_extension("8bitmime"),
             utf8=client.supports_extension("smtputf8"),
             pipelining=client.supports_extension("pipelining"),
@@ -236,6 +237,11 @@ def _in_words(stage: Stage, cause: BaseException, where: str) -> str:
             return "the user name or password can't be sent: it holds characters that have no UTF-8 form"
         case _:
             return f"cannot connect to {where}: the name is not a valid host name"
+
+
+def _limit(said: str) -> int:
+    """RFC 1870 §4: digits, of which 0 says that there is none; at most 20."""
+    return int(said) if re.fullmatch(r"[0-9]{1,20}", said) else 0
 
 
 def _is_out_of_files(exc: Exception) -> bool:

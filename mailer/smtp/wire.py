@@ -88,11 +88,6 @@ class Wire(asyncio.Protocol):
         found = await self.replies(1, patience)
         return found[0] if found else None
 
-    @property
-    def idle(self) -> bool:
-        """Whether the connection stands and nothing has arrived that was not looked at yet."""
-        return not self.trouble and not self._transport.is_closing() and not self._poll.poll(0)
-
     async def quiet(self) -> bool:
         """Whether the connection still stands after everything that already arrived was looked at."""
         # The loop needs a turn to find the bytes and one to hand them over; TLS may want another for its own.

@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Row, and_, exists, insert, select, text, upda
 from mailer.core.delivery import DeliveryState, EditionState
 from mailer.store import outbox
 from mailer.store.instant import Instant
-from mailer.store.outbox import ERASED
+from mailer.store.pickup import ERASED
+from mailer.store.stats import OPERATOR, SAID
 from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions
 
-OPERATOR = "operator"
-"""The stage of an attempt that was none: a person's word."""
 IN_DOUBT = (DeliveryState.IN_DOUBT, DeliveryState.IN_DOUBT_HELD)
 LISTED = (*IN_DOUBT, DeliveryState.DEFERRED)
 """What is listed where no state is named: what waits for another try, or for a person's word."""
@@ -52,8 +51,7 @@ _ASKED = (
     f"SELECT d.id, coalesce(d.address, s.email, '{ERASED}') AS address, d.edition_id AS edition, "
     "coalesce(e.cadence || ' ' || e.period, d.purpose) AS name, d.state, d.reason, "
     "coalesce(d.permit_at, d.settled_at) AS since, d.next_at, "
-    "coalesce((SELECT trim(CASE WHEN a.code THEN a.code ELSE '' END || ' ' || a.enhanced || ' ' || a.text) "
-    f"FROM attempts a WHERE a.delivery_id = d.id AND a.stage <> '{OPERATOR}' ORDER BY a.id DESC LIMIT 1), '') AS said, "
+    f"coalesce({SAID}, '') AS said, "
     "coalesce(e.state, '') AS edition_state "
     "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id LEFT JOIN editions e ON e.id = d.edition_id "
 )

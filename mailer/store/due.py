@@ -2,7 +2,6 @@
 # ruff: noqa: S608
 # Only constants of this program are put into SQL.
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -50,15 +49,6 @@ def transactional(connection: Connection, now: datetime) -> bool:
 def anything(connection: Connection, now: datetime) -> bool:
     """Whether a sender would find work in the editions, or what a dead one left; if only to say that one is done."""
     return bool(connection.execute(_ANYTHING, {"now": to_number(now)}).scalar())
-
-
-def pending(connection: Connection, edition_ids: Sequence[int]) -> bool:
-    """Whether one of these editions runs and has something that could be sent at once."""
-    asked = text(
-        "SELECT 1 FROM editions e WHERE e.id = :edition AND e.state = 'running' "
-        f"AND EXISTS (SELECT 1 FROM deliveries d WHERE d.{_PENDING} AND d.edition_id = e.id)"
-    )
-    return any(connection.execute(asked, {"edition": edition_id}).first() for edition_id in edition_ids)
 
 
 def untried_since(connection: Connection) -> datetime | None:

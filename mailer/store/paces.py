@@ -20,7 +20,8 @@ _SAVE = text(
 
 def load(connection: Connection) -> dict[Key, dict[str, Any]]:
     """All that differ from full speed, as `core.pacing.from_json` reads them."""
-    rows = connection.execute(select(paces.c.relay, paces.c.provider, paces.c.state))
+    asked = select(paces.c.relay, paces.c.provider, paces.c.state).order_by(paces.c.relay, paces.c.provider)
+    rows = connection.execute(asked)
     return {(relay, provider): state for relay, provider, state in rows if isinstance(state, dict)}
 
 

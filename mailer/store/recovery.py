@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, exists, func, or_, select, text, true, update
 
 from mailer.core.delivery import Claimed, DeliveryState
-from mailer.store.outbox import ERASED, Lapsed, Result, expired, lapsed, settle
+from mailer.store.outbox import Result, settle
+from mailer.store.pickup import ERASED, Lapsed, expired, lapsed
 from mailer.store.results_file import Known
 from mailer.store.tables import deliveries, editions, meta, subscribers
 

@@ -9,12 +9,21 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, func, select, text
 
 from mailer.core.delivery import GIVEN, UNFINISHED, Claimed, DeliveryState
-from mailer.store.outbox import ERASED
+from mailer.store.pickup import ERASED
 from mailer.store.tables import deliveries, editions, subscribers, variants
 
 # Word for word the conditions of the small indexes: SQLite compares the text.
 _WAITING = ("state = 'pending'", "state IN ('claimed', 'sending')", "state IN ('deferred', 'in_doubt')")
 _HELD = "state = 'in_doubt_held'"
+
+
+OPERATOR = "operator"
+"""The stage of an attempt that was none: a person's word."""
+SAID = (
+    "(SELECT trim(CASE WHEN a.code THEN a.code ELSE '' END || ' ' || a.enhanced || ' ' || a.text) "
+    f"FROM attempts a WHERE a.delivery_id = d.id AND a.stage <> '{OPERATOR}' ORDER BY a.id DESC LIMIT 1)"
+)
+"""What the relay said last of a delivery d, as a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +83,7 @@ def missed(connection: Connection, edition_id: int, limit: int) -> list[Missed]:
     rows = connection.execute(
         text(
             f"SELECT coalesce(d.address, s.email, '{ERASED}') AS address, d.state, d.reason, d.next_at, "
-            "(SELECT trim(CASE WHEN a.code THEN a.code ELSE '' END || ' ' || a.enhanced || ' ' || a.text) "
-            " FROM attempts a WHERE a.delivery_id = d.id AND a.stage <> 'operator' ORDER BY a.id DESC LIMIT 1) AS said "
+            f"{SAID} AS said "
             "FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id "
             "WHERE d.edition_id = :edition AND d.state NOT IN ('accepted', 'pending', 'claimed', 'sending') "
             "ORDER BY d.id LIMIT :limit"

@@ -1,5 +1,4 @@
 """How sending goes at this moment: editions that are not done, what relays take, where mail waits. Reads only."""
-# ruff: noqa: S608
 # Only constants of this program are put into SQL.
 
 from collections.abc import Mapping, Sequence
@@ -7,14 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
-from mailer.store import editions, stats
+from mailer.store import editions, paces, stats
 from mailer.store.editions import Edition
-from mailer.store.instant import Instant, to_moment, to_number
-from mailer.store.tables import paces, relay_usage
 
-MINUTE = 60_000
 DOMAINS = 5
 """How many domains are named: those with most mail that waits or failed."""
 
@@ -23,7 +19,6 @@ DOMAINS = 5
 _LATER = "d.state IN ('deferred', 'in_doubt')"
 _HELD = "d.state = 'in_doubt_held'"
 _FAILED = "d.edition_id = :edition AND d.state = 'failed'"
-_NEXT = f"SELECT min(next_at) AS next_at FROM deliveries d WHERE {_LATER} AND +d.edition_id = :edition"
 _DOMAIN = "lower(substr(address, instr(address, '@') + 1))"
 _BY_DOMAIN = (
     "SELECT {domain} AS domain, count(*) AS mails FROM (SELECT coalesce(d.address, s.email) AS address "
@@ -46,50 +41,26 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """A relay, or a provider behind it, that isn't sent to at full speed. `state`: as the rules of pacing keep it."""
-
-    relay: str
-    provider: str
-    state: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Underway:
-    """All of it in one snapshot. `minute`: the last full one; `rate`: what each relay accepted in it.
+    """All of it in one snapshot. `slowed`: what isn't sent to at full speed, as the rules of pacing keep it.
 
     `domains`: those with most mail that waits for another try or for a word, or failed, and how much.
     """
 
     progress: Sequence[Progress]
-    minute: datetime
-    rate: Mapping[str, int]
     domains: Mapping[str, int]
-    slowed: Sequence[Pace]
+    slowed: Mapping[paces.Key, Mapping[str, Any]]
 
 
-def look(connection: Connection, now: datetime) -> Underway:
+def look(connection: Connection) -> Underway:
     """How sending goes."""
     progress = [_progress(connection, edition) for edition in editions.unfinished(connection)]
-    minute = to_number(now) // MINUTE - 1
-    rate = connection.execute(
-        select(relay_usage.c.relay, relay_usage.c.accepted)
-        .where(relay_usage.c.minute == minute, relay_usage.c.accepted > 0)
-        .order_by(relay_usage.c.relay)
-    )
-    slowed = connection.execute(select(paces).order_by(paces.c.relay, paces.c.provider))
-    return Underway(
-        progress,
-        to_moment(minute * MINUTE),
-        {row.relay: row.accepted for row in rate},
-        _domains(connection, progress),
-        [Pace(row.relay, row.provider, row.state or {}) for row in slowed],
-    )
+    return Underway(progress, _domains(connection, progress), paces.load(connection))
 
 
 def _progress(connection: Connection, edition: Edition) -> Progress:
-    next_at = connection.execute(text(_NEXT).columns(next_at=Instant()), {"edition": edition.id}).scalar()
     said = last_refusal(connection, edition.id) if edition.state == "paused" and edition.reason else ""
+    next_at = stats.looked_at(connection, [edition.id])
     return Progress(edition, stats.states(connection, edition.id), next_at, said)
 
 

@@ -1,6 +1,6 @@
 """What each relay was given and took, by the minute: what its quotas count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,6 +52,12 @@ def last_day(connection: Connection, now: datetime) -> dict[str, dict[int, Used]
     for relay, minute, permits, accepted in rows:
         found.setdefault(relay, {})[minute] = Used(relay, minute, permits, accepted)
     return found
+
+
+def accepted_in(used: Mapping[str, Mapping[int, Used]], minute: int) -> dict[str, int]:
+    """What each relay accepted in that minute, of those that did; `used` from `last_day`."""
+    each = {relay: minutes[minute].accepted for relay, minutes in sorted(used.items()) if minute in minutes}
+    return {relay: count for relay, count in each.items() if count}
 
 
 def forget(connection: Connection, now: datetime) -> int:

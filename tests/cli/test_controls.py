@@ -65,7 +65,6 @@ def test_a_bare_send_passes_by_what_was_paused_before_it(sent):
     ("reason", "said"),
     [
         ("", "weekly 2026-W48 is PAUSED by hand."),
-        ("login", "is PAUSED: the relay refused the user name or the password. Mend [smtp] username and password."),
         ("authentication", "your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain."),
         ("message_refused", "is PAUSED: one mail after another was refused as a whole."),
         ("too_big", "is PAUSED: its mails are larger than is accepted."),

@@ -1,7 +1,7 @@
 """Where a sender dies: patches that a child of the launcher puts on, as `patch="tests.faults.crash_points:planned"`.
 
 The product has no hooks for this. What is patched are functions that stand for a moment: what the writer thread runs
-inside its transaction (`plans.write`, `outbox.claim`, `outbox.exchange`), what runs before it (`recovery.begin_epoch`)
+inside its transaction (`plans.write`, `pickup.claim`, `outbox.exchange`), what runs before it (`recovery.begin_epoch`)
 and the way to the wire (`Connection.send`).
 """
 
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from mailer.core.delivery import DeliveryState
 from mailer.smtp.connection import Connection
-from mailer.store import outbox, plans, recovery
+from mailer.store import outbox, pickup, plans, recovery
 
 
 def die() -> NoReturn:
@@ -64,7 +64,7 @@ def planned() -> None:
 
 def claiming() -> None:
     """A batch is claimed, its transaction not committed."""
-    _after(outbox, "claim", lambda outcome, *_: bool(outcome[0]))
+    _after(pickup, "claim", lambda outcome, *_: bool(outcome[0]))
 
 
 def claimed() -> None:

@@ -11,7 +11,7 @@ from mailer.core.delivery import EditionState
 from mailer.errors import NotFound, Refused
 from mailer.flows import checking, controlling, releasing, subscribing
 from mailer.flows.delivering import Run, line
-from mailer.store import controls, doubts, due, editions, erasure, outbox, recovery
+from mailer.store import controls, doubts, due, editions, erasure, outbox, pickup, recovery
 from mailer.store.database import Database
 from mailer.store.tables import attempts, deliveries
 from mailer.store.tables import editions as edition_table
@@ -190,7 +190,7 @@ async def test_an_edition_of_which_the_rest_settled_while_it_was_paused_is_done(
 
 async def test_an_edition_that_was_paused_by_the_machine_forgets_why_when_it_goes_on(database):
     edition = await due_to(database, "ann")
-    await _write(database, update(edition_table).values(state="paused", reason="login"))
+    await _write(database, update(edition_table).values(state="paused", reason="authentication"))
 
     assert (await resume(database, edition)).edition.reason == ""
 
@@ -305,7 +305,7 @@ async def test_a_doubt_of_a_cancelled_edition_is_held_and_counts_as_given(databa
 async def test_a_sender_that_died_before_the_cancel_leaves_a_doubt_that_is_held(database, clock):
     edition = await due_to(database, "ann", "bob", "cid")
     epoch, _ = await database.write(recovery.begin_epoch, timedelta(minutes=30))
-    claims, _ = await database.write(outbox.claim, epoch, 2, MONDAY)
+    claims, _ = await database.write(pickup.claim, epoch, 2, MONDAY)
     await database.write(outbox.exchange, epoch, [], [claims[0]], MONDAY)
 
     stands = await cancel(database, edition)

@@ -11,13 +11,14 @@ from sqlalchemy import insert, select, update
 
 from mailer.core.delivery import Answer, DeliveryState, Reply, Stage
 from mailer.core.message import Mail
+from mailer.core.quota import minute_of
 from mailer.errors import OutOfFiles, Refused, StoreError
 from mailer.flows import delivering
 from mailer.flows.delivering import Report, Run, crew, line, permits, supply, the_one_sender
 from mailer.store import editions as edition_store
-from mailer.store import outbox
+from mailer.store import outbox, pickup, usage
 from mailer.store.database import Database
-from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions, variants
+from mailer.store.tables import attempts, deliveries, editions, relay_usage, subscribers, suppressions, variants
 from tests.flows.scripted import (
     ACCEPTED,
     DOUBT,
@@ -104,6 +105,15 @@ async def test_no_connection_is_opened_for_nothing(database, clock):
     relay = ScriptedRelay()
     report = await send(database, relay, clock)
     assert (relay.opened, report.sent) == (0, 0)
+
+
+async def test_what_no_quota_counts_any_more_is_forgotten(database, clock):
+    await due(database, "ann")
+    old, recent = minute_of(MONDAY - timedelta(hours=26)), minute_of(MONDAY - timedelta(hours=24))
+    await database.write(usage.add, [usage.Used("default", minute, 9) for minute in (old, recent)])
+    await send(database, ScriptedRelay(), clock)
+    kept = await database.read(lambda c: c.execute(select(relay_usage.c.minute, relay_usage.c.permits)).all())
+    assert kept == [(recent, 9), (minute_of(MONDAY), 1)]
 
 
 async def test_an_accepted_message_leaves_no_attempt(database, clock):
@@ -436,7 +446,7 @@ async def test_doubts_are_held_where_the_settings_say_so(database, clock):
 async def test_what_a_dead_sender_had_on_the_wire_is_named_and_tried_once_more(database, clock):
     await due(database, "ann", "bob")
     epoch, _ = await database.write(delivering.recovery.begin_epoch, timedelta(minutes=30))
-    claims, _ = await database.write(outbox.claim, epoch, 10, MONDAY)
+    claims, _ = await database.write(pickup.claim, epoch, 10, MONDAY)
     await database.write(outbox.exchange, epoch, [], [claims[0]], MONDAY)
     clock.move(minutes=1)
     relay = ScriptedRelay()

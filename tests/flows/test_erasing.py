@@ -21,7 +21,7 @@ from mailer.flows import checking, erasing, importing, subscribing
 from mailer.flows.erasing import Erased
 from mailer.flows.planning import queue_test_copy
 from mailer.flows.subscribing.joining import Form
-from mailer.store import erasure, outbox, recovery, stats
+from mailer.store import erasure, outbox, pickup, recovery, stats
 from mailer.store.database import Database
 from mailer.store.erased_list import ErasedList, Erasure
 from mailer.store.tables import (
@@ -149,7 +149,7 @@ async def test_what_is_on_the_wire_settles_by_its_number_and_is_never_tried_agai
 ):
     await put(database, update(deliveries).where(deliveries.c.subscriber_id > 1).values(state="skipped"))
     epoch, _ = await database.write(recovery.begin_epoch, timedelta(minutes=30))
-    (item,), _ = await database.write(outbox.claim, epoch, 10, MONDAY)
+    (item,), _ = await database.write(pickup.claim, epoch, 10, MONDAY)
     assert await database.write(outbox.exchange, epoch, [], [item], MONDAY) == {item.id}
 
     await erase(database)

@@ -17,7 +17,7 @@ from mailer.core.subscription import State
 from mailer.flows import controlling, editing, releasing, subscribing
 from mailer.store import articles as article_store
 from mailer.store import editions as edition_store
-from mailer.store import outbox, recovery
+from mailer.store import outbox, pickup, recovery
 from mailer.store.database import Database
 from mailer.store.editions import Edition
 from mailer.store.tables import articles, deliveries, subscribers, suppressions, variants
@@ -230,7 +230,7 @@ class World:
     async def die(self) -> None:
         """A sender that claims, gets permits, and is gone before any result is written."""
         epoch, _ = await self.database.write(recovery.begin_epoch, timedelta(minutes=30))
-        claims, _ = await self.database.write(outbox.claim, epoch, 4, self.clock.now)
+        claims, _ = await self.database.write(pickup.claim, epoch, 4, self.clock.now)
         await self.database.write(outbox.exchange, epoch, [], claims[:2], self.clock.now)
 
     async def day(self) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from mailer.core.delivery import Answer, Reply, Stage
 from mailer.core.message import Mail
-from mailer.smtp.connection import MAX_AGE, MAX_MESSAGES
+from mailer.smtp import RelayOptions
+from mailer.smtp.connection import MAX_AGE
 from mailer.smtp.wire import Wire
 from tests.faults.badrelay import (
     BadRelay,
@@ -83,10 +84,21 @@ async def test_a_connection_is_stale_by_count_or_by_age():
         now = time.monotonic()
         assert not connection.stale(now)
         assert connection.stale(now + MAX_AGE)
-        for _ in range(MAX_MESSAGES):
+        for _ in range(RelayOptions().messages_per_connection):
             assert not connection.stale(now)
             await connection.send(mail())
         assert connection.stale(now)
+
+
+@pytest.mark.parametrize(
+    ("offers", "limit"),
+    [(("SIZE 1000",), "; the relay takes 1,000"), (("SIZE",), ""), (("SIZE 0",), ""), (("SIZE lots",), ""), ((), "")],
+)
+async def test_a_message_that_is_too_big_is_told_with_its_size_and_the_limit(offers, limit):
+    rule = Rule("DOT", say("552 5.3.4 too big"))
+    async with BadRelay([rule], offers=offers) as bad, connected(bad) as connection:
+        answer = await connection.send(mail(data=b"x" * 1998 + b"\r\n"))
+    assert answer == Answer(Stage.DOT, Reply(552, "5.3.4", f"too big (it has 2,000 bytes{limit})"))
 
 
 async def test_only_offered_extensions_are_used():

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, insert, select, update
 
 from mailer.core.delivery import Answer, Claimed, DeliveryState, Reply, Stage, Verdict, judge
-from mailer.store import outbox, recovery, stats, watermarks
+from mailer.store import outbox, pickup, recovery, stats, watermarks
 from mailer.store.database import Database
 from mailer.store.outbox import Result
 from mailer.store.tables import attempts, deliveries, editions, meta, subscribers, suppressions
@@ -41,7 +41,7 @@ class Sender:
         return doubts
 
     async def claim(self, limit: int = 100, now=MONDAY, sources=None) -> list[Claimed]:
-        claimed, self.too_old = await self.database.write(outbox.claim, self.epoch, limit, now, sources)
+        claimed, self.too_old = await self.database.write(pickup.claim, self.epoch, limit, now, sources)
         return claimed
 
     async def exchange(self, results=(), wanted=(), now=MONDAY) -> frozenset[int]:
@@ -152,13 +152,13 @@ async def test_what_is_past_its_deadline_expires_instead_of_being_claimed(sender
 
 async def test_a_claim_given_back_is_anybodys(sender):
     claims = await sender.claim()
-    await sender.database.write(outbox.give_back, sender.epoch, [claims[1].id])
+    await sender.database.write(pickup.give_back, sender.epoch, [claims[1].id])
     assert names(await sender.claim()) == ["bob"]
 
 
 async def test_a_claim_of_an_older_run_is_not_given_back(sender):
     claims = await sender.claim()
-    await sender.database.write(outbox.give_back, sender.epoch - 1, [item.id for item in claims])
+    await sender.database.write(pickup.give_back, sender.epoch - 1, [item.id for item in claims])
     assert await sender.claim() == []
 
 
@@ -589,7 +589,7 @@ STEPS = {
     "a permit": lambda s: s.exchange(wanted=[unclaimed(number) for number in (1, 2, 3)]),
     "a refusal": lambda s: s.database.write(outbox.refuse, s.epoch, [1, 2, 3], MONDAY),
     "a result": lambda s: s.exchange([answered(a_claim(1), "250 2.0.0 ok"), answered(a_claim(2), "", Stage.DOT)]),
-    "giving back": lambda s: s.database.write(outbox.give_back, s.epoch, [1, 2, 3]),
+    "giving back": lambda s: s.database.write(pickup.give_back, s.epoch, [1, 2, 3]),
     "beginning": lambda s: s.begin(),
     "ripening": lambda s: s.ripen(LATER),
     "ripening, hold": lambda s: s.ripen(LATER, hold=True),

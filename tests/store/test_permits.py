@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from mailer.core.subscription import State
 from mailer.core.tokens import fingerprint
-from mailer.store import notices, outbox, recovery, suppressions
+from mailer.store import notices, outbox, pickup, recovery, suppressions
 from mailer.store.tables import subscribers
 from tests.store.mailing import HOUR, posted, waiting
 from tests.stories import KEY, MONDAY, change, join, make_edition, publish, standing
@@ -38,7 +38,7 @@ async def queue(database, kind):
 async def decided(database, meanwhile=None):
     """What becomes of the mail: it is claimed, something happens, a permit is asked for."""
     epoch, _ = await database.write(recovery.begin_epoch, HOUR)
-    (claimed,), _ = await database.write(outbox.claim, epoch, 9, MONDAY)
+    (claimed,), _ = await database.write(pickup.claim, epoch, 9, MONDAY)
     if meanwhile is not None:
         await meanwhile()
     granted = await database.write(outbox.exchange, epoch, [], [claimed], MONDAY)
@@ -99,7 +99,7 @@ async def test_a_mail_to_another_address_goes_by_what_is_known_of_that_one(datab
 async def test_no_mail_passes_to_somebody_who_was_erased_meanwhile(database, kind):
     await queue(database, kind)
     epoch, _ = await database.write(recovery.begin_epoch, HOUR)
-    (claimed,), _ = await database.write(outbox.claim, epoch, 9, MONDAY)
+    (claimed,), _ = await database.write(pickup.claim, epoch, 9, MONDAY)
     # As far as this is about: nobody by that number.
     await database.write(
         lambda c: c.execute(update(subscribers).values(id=99)).rowcount,

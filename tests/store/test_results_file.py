@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from mailer.core.delivery import Answer, Claimed, DeliveryState, Reply, Stage, Verdict, judge
 from mailer.errors import StoreError
-from mailer.store import controls, outbox, recovery
+from mailer.store import controls, outbox, pickup, recovery
 from mailer.store.database import Database
 from mailer.store.outbox import Result
 from mailer.store.results_file import ROOM, Known, ResultsFile
@@ -250,7 +250,7 @@ async def wire(database) -> tuple[int, list[Claimed]]:
     await join(database, "ann", "bob")
     await make_edition(database)
     epoch, _ = await database.write(recovery.begin_epoch, HALF_AN_HOUR)
-    claims, _ = await database.write(outbox.claim, epoch, 9, MONDAY)
+    claims, _ = await database.write(pickup.claim, epoch, 9, MONDAY)
     await database.write(outbox.exchange, epoch, [], claims, MONDAY)
     return epoch, claims
 
@@ -311,7 +311,7 @@ async def test_brought_in_again_it_changes_nothing_whatever_came_since(database,
     # Sent again, and on the wire of a later sender who died.
     later, _ = await database.write(recovery.begin_epoch, HALF_AN_HOUR)
     await database.write(recovery.ripen, SOON, hold=False)
-    claims, _ = await database.write(outbox.claim, later, 9, SOON)
+    claims, _ = await database.write(pickup.claim, later, 9, SOON)
     await database.write(outbox.exchange, later, [], claims, SOON)
     doubts = await begin(database, known)
     assert [doubt.delivery for doubt in doubts] == [item.id for item in claims]

@@ -21,7 +21,7 @@ from mailer.flows.delivering.report import Report, Rest, Unreached
 from mailer.flows.delivering.supply import Run, Supply
 from mailer.flows.delivering.traffic import Groups, Traffic
 from mailer.flows.delivering.worker import work_on
-from mailer.store import paces, recovery, watermarks
+from mailer.store import paces, recovery, usage, watermarks
 from mailer.store.database import Database
 from mailer.templating import Press
 
@@ -146,6 +146,7 @@ async def _begin(
 
 def _finish(connection: Connection, changed: paces.Changed, now: datetime) -> list[int]:
     paces.save(connection, changed)
+    usage.forget(connection, now)
     return watermarks.fold(connection, now)
 
 

@@ -21,15 +21,16 @@ from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
 from mailer.core.subscription import Subscriber
-from mailer.errors import MailerError, StoreError
+from mailer.errors import StoreError
 from mailer.flows.delivering.line import Line
 from mailer.flows.delivering.permits import Permits
 from mailer.flows.delivering.report import Report, Unreached
 from mailer.flows.delivering.supply import Supply
-from mailer.flows.delivering.traffic import Pause, Traffic
-from mailer.store import controls, editions, outbox, subscribers
+from mailer.flows.delivering.traffic import PAUSE, Pause, Traffic
+from mailer.store import controls, editions, outbox, pickup, subscribers
 from mailer.store.database import Database
-from mailer.store.outbox import Lapsed, Result
+from mailer.store.outbox import Result
+from mailer.store.pickup import Lapsed
 from mailer.templating import Press
 
 KEPT = 16
@@ -125,7 +126,7 @@ class Crew:
     async def _connection(self, line: Line) -> None:
         try:
             await self.work_on(self, line)
-        except (MailerError, Exception) as error:  # noqa: BLE001  # the others end their message, then it is raised
+        except Exception as error:  # noqa: BLE001  # the others end their message, then it is raised
             self._error = self._error or error
         finally:
             line.staff -= 1
@@ -138,6 +139,8 @@ class Crew:
             return None
         if not self.supply.at_hand:
             return None
+        if self.supply.only_doubts and any(one.under_way for one in self.lines):
+            return PAUSE
         if pause := self.traffic.held(line):
             return pause
         if wait := line.token():
@@ -158,7 +161,7 @@ class Crew:
             async with self._fetching:
                 if self.may_go_on and self.supply.at_hand < LOW:
                     await self.fetch()
-        except (MailerError, Exception) as error:  # noqa: BLE001  # as in a connection
+        except Exception as error:  # noqa: BLE001  # as in a connection
             self._error = self._error or error
         finally:
             if self._ahead is not None:
@@ -249,7 +252,7 @@ class Crew:
         found, self.traffic.postponed = self.traffic.postponed, []
         if not found:
             return
-        await self.database.write(outbox.postpone, self.epoch, [(one.item.id, one.until) for one in found])
+        await self.database.write(pickup.postpone, self.epoch, [(one.item.id, one.until) for one in found])
         for one in found:
             self.report.outcomes[DeliveryState.DEFERRED] += 1
             self.report.miss(one.item.id, Unreached(one.item.address, DeliveryState.DEFERRED, one.why, one.until))
@@ -262,18 +265,18 @@ class Crew:
     def plain(self, item: Claimed) -> Mail | None:
         """Its message, where that is only to fill in. Raises InputError where its address can't stand in a header."""
         content = self._contents.get(item.variant)
-        if not isinstance(content, Compiled):
-            return None
+        return self._filled_in(item, content) if isinstance(content, Compiled) else None
+
+    def _filled_in(self, item: Claimed, content: Compiled) -> Mail:
         return self.stationery.write(item, content, ready=self._ready[item.variant])
 
     async def write(self, item: Claimed) -> Mail:
         """Its message, whatever it takes."""
         if item.variant not in self._contents or item.subscriber not in self._known:
             await self.ready(item)
-        mail = self.plain(item)
         content = self._contents[item.variant]
-        if mail is not None or isinstance(content, Compiled):
-            return mail or self.stationery.write(item, content)  # type: ignore[arg-type]  # one or the other
+        if isinstance(content, Compiled):
+            return self._filled_in(item, content)
         async with self._rendering:
             await asyncio.sleep(0)  # a permit gets old while others render: whoever has one goes first
             started = monotonic()

@@ -80,7 +80,6 @@ class Line:
         self.under_way = 0
         self.last_at: datetime | None = None
         self.rest: Rest | None = None
-        self.refusal: Answer | None = None  # the last one of a connection
         self._usage: dict[int, int] = {}
         self._room: int | None = None
         self._bucket = TokenBucket(1.0, monotonic())
@@ -183,7 +182,6 @@ class Line:
                 raise
             return None  # as many as we could get
         if isinstance(found, Answer):
-            self.refusal = found
             if not self._working:
                 self.trouble(found)
             return None

@@ -9,9 +9,9 @@ from time import monotonic
 from sqlalchemy import Connection
 
 from mailer.core.delivery import Claimed
-from mailer.store import outbox, recovery, stats
+from mailer.store import pickup, recovery, stats
 from mailer.store.database import Database
-from mailer.store.outbox import Lapsed
+from mailer.store.pickup import Lapsed
 
 BATCH = 400
 """Deliveries claimed at once."""
@@ -38,7 +38,7 @@ class Run:
         """The editions to claim from, None among them for transactional mail; None for all."""
         if self.transactional:
             return [None]
-        return None if self.edition is None else outbox.running(connection, self.edition)
+        return None if self.edition is None else pickup.running(connection, self.edition)
 
 
 class Supply:
@@ -97,6 +97,11 @@ class Supply:
         return len(self._ready) + self._doubt_may_go
 
     @property
+    def only_doubts(self) -> bool:
+        """Whether what can be taken now was in doubt before: it goes when nothing else is on its way."""
+        return not self._ready and self._doubt_may_go
+
+    @property
     def _doubt_may_go(self) -> bool:
         return self._ended and self._alone is None and bool(self._doubted)
 
@@ -134,7 +139,7 @@ class Supply:
         if ids:
             self._doubted.clear()
             self._ready.clear()
-            await self._database.write(outbox.give_back, self._epoch, ids)
+            await self._database.write(pickup.give_back, self._epoch, ids)
 
     async def next_due(self, *, free: datetime | None = None) -> datetime | None:
         """When something that waits is looked at again; None where nothing waits, or the limit is reached.
@@ -146,7 +151,7 @@ class Supply:
         found = await self._database.read(lambda connection: stats.looked_at(connection, self._sources(connection)))
         if free is None:
             return found
-        pending = await self._database.read(lambda connection: outbox.pending(connection, self._sources(connection)))
+        pending = await self._database.read(lambda connection: pickup.pending(connection, self._sources(connection)))
         return free if pending else None if found is None else max(found, free)
 
     def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[list[Claimed], list[Lapsed]]:
@@ -154,10 +159,10 @@ class Supply:
         claimed: list[Claimed] = []
         lapsed: list[Lapsed] = []
         if monotonic() < self._ripe_until:
-            claimed, lapsed = outbox.claim(connection, self._epoch, limit, now, sources)
+            claimed, lapsed = pickup.claim(connection, self._epoch, limit, now, sources)
         if not claimed:
             self._ripe_until = monotonic() + RIPE
             lapsed += recovery.ripen(connection, now, hold=self._hold, sources=sources)
-            claimed, too_old = outbox.claim(connection, self._epoch, limit, now, sources)
+            claimed, too_old = pickup.claim(connection, self._epoch, limit, now, sources)
             lapsed += too_old
         return claimed, lapsed
