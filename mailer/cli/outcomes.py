@@ -64,7 +64,7 @@ def concluded(report: Report, zone: str, *, quiet: bool, waiting: int = 0) -> in
         mails = counted(report.rendered, "mail")
         tell(f"The theme asks who reads (`reader`), so {mails} had to be rendered for one reader: {each:.1f} ms each.")
     _name_the_missed(report, zone)
-    troubled = not all(rest.quota for rest in report.rests.values()) or bool(report.troubles)
+    troubled = not all(rest.quota for rest in report.rests.values()) or bool(report.troubles or report.locked_out)
     for line in (*troubles_in_words(report), *rests_in_words(report, waiting, zone)):
         if troubled:
             complain(line)

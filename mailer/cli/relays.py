@@ -30,9 +30,10 @@ def rests_in_words(report: "Report", waiting: int, zone: str) -> Iterator[str]:
 
 
 def troubles_in_words(report: "Report") -> Iterator[str]:
-    """A line for each relay that is down beside others that are not."""
+    """A line for each relay that is down beside others that are not, or lets nobody in any more."""
     if not report.down:
         yield from (f"Relay {name} is down: {said}. Others are used." for name, said in report.troubles.items())
+    yield from (f"Relay {name} lets no new connection in: {said}." for name, said in report.locked_out.items())
 
 
 def report_document(report: "Report") -> dict[str, Any]:
@@ -40,6 +41,7 @@ def report_document(report: "Report") -> dict[str, Any]:
     return {
         "relay_down": report.down or None,
         "relays_down": dict(report.troubles),
+        "relays_locked_out": dict(report.locked_out),
         "relays_resting": {
             name: {"until": rest.until, "why": rest.why, "quota": rest.quota} for name, rest in report.rests.items()
         },

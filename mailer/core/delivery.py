@@ -153,11 +153,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one try ended. `reply` is None where no parsable reply came; then `trouble` says why in words."""
+    """How one try ended. `reply` is None where no parsable reply came; then `trouble` says why in words.
+
+    `settled`: the next try would end the same, as long as settings and relay stay what they are.
+    """
 
     stage: Stage
     reply: Reply | None = None
     trouble: str = ""
+    settled: bool = False
 
     def __str__(self) -> str:
         return str(self.reply) if self.reply else self.trouble

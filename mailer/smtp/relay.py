@@ -80,6 +80,7 @@ class Relay:
                 None,
                 f"refusing to send the password in clear to {self._options.host}: "
                 f'set security to "starttls" or "tls" in [{self._table}]',
+                settled=True,
             )
         client = _Client(
             hostname=self._options.host,
@@ -137,7 +138,9 @@ class Relay:
                 stage, make_reply(exc.code, [self._without_secrets(line) for line in exc.message.split("\n")])
             )
         where = f"{self._options.host} port {self._options.port}"
-        return Answer(stage, None, _in_words(stage, cause, where))
+        # What it offers, which certificate it shows, what we can't say: the next connection would change nothing.
+        settled = isinstance(cause, aiosmtplib.SMTPNotSupported | ssl.SSLCertVerificationError | UnicodeError)
+        return Answer(stage, None, _in_words(stage, cause, where), settled=settled)
 
     def _stage_of_connecting(self, cause: BaseException) -> Stage:
         """aiosmtplib's connect() does TCP, implicit TLS and the greeting in one call; the cause tells them apart."""

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.cli.site import MONDAY, Relay
-from tests.faults.badrelay import Rule, domain, say
+from tests.faults.badrelay import Rule, delay, domain, say
 
 READERS = [f"r{number}" for number in range(12)]
 LATER = "2099-01-01T00:00:00Z"
@@ -80,6 +80,16 @@ def test_a_refused_login_names_the_relay_s_own_table(two):
         ready(two, table("a", a.port), table("b", b.port, 'username = "mia"', 'password = "secret"'))
         said = two.run("send", "--now", MONDAY).err
         assert "Relay b is down: 535 5.7.8 wrong; check [relay.b] username and password. Others are used." in said
+
+
+def test_a_relay_that_lets_nobody_in_any_more_is_told_where_all_are_served(two):
+    rules = (Rule("AUTH", say("535 5.7.8 wrong"), after=1), Rule("DOT", delay(0.05)))
+    with Relay(*rules, secret=("mia", "secret")) as a:
+        ready(two, table("a", a.port, 'username = "mia"', 'password = "secret"'))
+        ended = two.did("send", "--now", MONDAY)
+        assert len(a.accepted) == 12
+        told = "Relay a lets no new connection in: 535 5.7.8 wrong; check [relay.a] username and password.\n"
+        assert told in ended.err
 
 
 def test_a_used_up_quota_is_no_failure_and_says_until_when(two):

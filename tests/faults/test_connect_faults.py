@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from mailer.store.tables import deliveries
-from tests.faults.badrelay import BadRelay, Rule, drop, goodbye, hang, normal, nth, say, then
+from tests.faults.badrelay import BadRelay, Rule, delay, drop, goodbye, hang, normal, nth, say, then
 from tests.faults.certificate import make_certificate
 from tests.faults.runs import due, ends, many, quick, way_to
 from tests.stories import MONDAY, send
@@ -136,6 +136,63 @@ async def test_a_secret_that_changes_midway_over_several_connections_loses_nobod
         await ends(database, bad, {"accepted": taken, "pending": 30 - taken}, {1: taken})
         await send(database, new, clock, connections=4)
         await ends(database, bad, {"accepted": 30}, {1: 30})
+
+
+@pytest.mark.parametrize("connections", [5, 20])
+async def test_a_login_refused_while_others_work_is_not_tried_over_and_over(database, clock, connections):
+    await due(database, *many(400))
+
+    async def change_the_secret(_scene) -> None:
+        bad.secret = NEW
+
+    rules = [Rule("DOT", then(change_the_secret, normal()), after=59, times=1), Rule("DOT", delay(0.002))]
+    async with BadRelay(rules, secret=OLD) as bad:
+        old = way_to(bad, username=OLD[0], password=OLD[1], messages_per_connection=25)
+        report = await send(database, old, clock, connections=connections)
+        welcome = len({one.connection for one in bad.accepted})
+        assert logins(bad) - welcome <= connections, "those that were on their way to it, at most"
+        assert report.down == "535 5.7.8 wrong name or password; check [smtp] username and password"
+        taken = bad.copies.total()
+        await ends(database, bad, {"accepted": taken, "pending": 400 - taken}, {1: taken})
+
+
+async def test_a_login_refused_while_others_work_is_told_when_all_are_served(database, clock):
+    await due(database, *many(40))
+    reply = "535 5.7.8 wrong name or password"
+    async with BadRelay([Rule("AUTH", say(reply), after=2), Rule("DOT", delay(0.02))], secret=OLD) as bad:
+        report = await send(database, way_to(bad, username=OLD[0], password=OLD[1]), clock, connections=4)
+        assert (report.down, report.troubles, report.missed) == ("", {}, 0)
+        assert report.locked_out == {"default": f"{reply}; check [smtp] username and password"}
+        assert logins(bad) <= 4
+        await ends(database, bad, {"accepted": 40}, {1: 40})
+
+
+@pytest.mark.parametrize("action", [drop(), hang()])
+async def test_a_connection_that_breaks_off_in_the_login_is_tried_again(database, clock, action):
+    await due(database, *many(5))
+    async with BadRelay([Rule("AUTH", action, times=2)], secret=OLD) as bad:
+        way = way_to(bad, username=OLD[0], password=OLD[1], patience=SOON)
+        report = await send(database, way, clock)
+        assert (report.down, report.missed) == ("", 0)
+        await ends(database, bad, {"accepted": 5}, {1: 5})
+
+
+async def test_a_relay_that_breaks_off_each_login_is_down_and_no_password_is_blamed(database, clock):
+    await due(database, *many(5))
+    async with BadRelay([Rule("AUTH", drop())], secret=OLD) as bad:
+        report = await send(database, way_to(bad, username=OLD[0], password=OLD[1]), clock)
+        assert report.down.endswith("closed the connection (auth)")
+        assert logins(bad) == 3
+        await ends(database, bad, {"pending": 5}, {})
+
+
+async def test_what_the_settings_rule_out_is_tried_once(database, clock):
+    await due(database, *many(5))
+    async with BadRelay() as bad:
+        report = await send(database, way_to(bad, security="starttls"), clock)
+        assert "offers no STARTTLS" in report.down
+        assert bad.connections == 1
+        await ends(database, bad, {"pending": 5}, {})
 
 
 async def test_a_login_that_fails_for_a_while_is_tried_again_after_a_pause(database, clock):

@@ -12,7 +12,7 @@ from mailer.core.sharing import Share
 from mailer.flows import delivering
 from mailer.flows.delivering import Rest, Run, Way
 from mailer.store import usage
-from tests.faults.badrelay import BadRelay, Rule, accept_then_drop, delay, every, goodbye, hang, say
+from tests.faults.badrelay import BadRelay, Rule, accept_then_drop, delay, drop, every, goodbye, hang, say, then, wait
 from tests.faults.runs import due, many, quick, way_to
 from tests.stories import Clock, send, standing, sums_hold
 
@@ -122,6 +122,17 @@ async def test_a_failover_relay_is_used_only_while_no_other_works_and_left_in_th
             await send(database, {"first": to(back), "spare": to(spare, share=FAILOVER)}, clock)
             assert (len(back.accepted), len(spare.accepted)) == (10, 10)
             await ends(database, [spare, back], {"accepted": 20}, {1: 20})
+
+
+@pytest.mark.parametrize("readers", [2, 5])
+async def test_a_relay_that_failed_once_gets_its_turn_when_the_other_goes_down(database, clock, readers):
+    await due(database, *many(readers))
+
+    going = [Rule("GREETING", drop(), after=1), Rule("MAIL", then(wait(1.2), goodbye("421 4.3.2 going down")))]
+    shaky = [Rule("GREETING", goodbye("421 4.3.2 busy"), times=1), Rule("DOT", drop(), times=1)]
+    async with BadRelay(going) as a, BadRelay(shaky) as b:
+        await asyncio.wait_for(send(database, {"a": to(a, 1), "b": to(b, 1)}, clock), 20)
+        await ends(database, [a, b], {"accepted": readers - 1, "in_doubt": 1}, {1: readers - 1})
 
 
 async def test_a_slow_relay_is_no_reason_to_use_the_failover_relay(database, clock):

@@ -149,6 +149,18 @@ async def test_a_limit_leaves_the_rest(database, clock):
     assert set(relay.copies.values()) == {1}
 
 
+async def test_what_a_relay_that_is_down_gives_back_does_not_count_against_the_limit(database, clock):
+    await due(database, *(f"r{number}" for number in range(20)))
+    relay = ScriptedRelay()
+    relay.trouble = NO_WAY
+    running = asyncio.create_task(send(database, relay, clock, run=Run(limit=10, wait=True)))
+    await asyncio.sleep(0.3)
+    relay.trouble = None
+    report = await asyncio.wait_for(running, 10)
+    assert report.sent == 10
+    assert await sums_hold(database) == {"accepted": 10, "pending": 10}
+
+
 async def test_a_limit_counts_those_who_were_tried(database, clock):
     await due(database, *(f"r{number}" for number in range(10)))
     relay = ScriptedRelay(in_turn(NOT_NOW, LATER, ACCEPTED))

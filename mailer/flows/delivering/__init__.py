@@ -158,6 +158,7 @@ def _note_lines(report: Report, lines: Mapping[str, Line], now: datetime) -> Non
     none_left = len(down) + len(report.rests) == len(lines)
     report.free_at = min((rest.until for rest in report.rests.values()), default=None) if none_left else None
     report.troubles = {line.name: line.down for line in down}
+    report.locked_out = {line.name: line.locked_out for line in lines.values() if line.locked_out and not line.down}
     all_down = len(down) == len(lines)
     report.down = "; ".join(dict.fromkeys(line.down for line in down)) if all_down else ""
     report.down_since = min((line.down_since for line in down if line.down_since), default=None) if all_down else None

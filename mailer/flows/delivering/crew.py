@@ -112,7 +112,7 @@ class Crew:
     def staff(self, line: Line) -> None:
         """As many connections as it bears, or as are wanted."""
         most = line.pace.limit or line.way.connections
-        if line.staff >= most:
+        if line.staff >= most or (line.locked_out and line.staff):
             return
         if line.pace.gap or line.pace.breaker.open_until:
             most = 1
@@ -254,6 +254,7 @@ class Crew:
             return
         await self.database.write(pickup.postpone, self.epoch, [(one.item.id, one.until) for one in found])
         for one in found:
+            self.supply.again()
             self.report.outcomes[DeliveryState.DEFERRED] += 1
             self.report.miss(one.item.id, Unreached(one.item.address, DeliveryState.DEFERRED, one.why, one.until))
 

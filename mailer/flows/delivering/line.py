@@ -63,7 +63,8 @@ class Line:
     While the relay has not answered well, one connection at a time knocks. One that can't be opened beside others
     that work is given up without blame: relays limit how many they take.
 
-    `cruises`: its pace is at full speed, and one more message that is taken says nothing new.
+    `locked_out`: why it lets nobody in any more, while connections opened earlier may work on: no other is tried, for
+    accounts are locked for that. `cruises`: its pace is at full speed, and one more message taken says nothing new.
     `staff`: connections that are worked on, open or about to be; `leaving`: of these, too many. `under_way`: messages
     that it has, or a permit is asked for. `rest`: where it is not down and takes nothing for a while.
     """
@@ -73,6 +74,7 @@ class Line:
         self.way = way
         self.down = ""
         self.down_since: datetime | None = None
+        self.locked_out = ""
         self.pace = Pace.relay(way.connections)
         self.cruises = False
         self.staff = 0
@@ -94,8 +96,8 @@ class Line:
 
     @property
     def answers(self) -> bool:
-        """Whether it can be given its turn: nothing is known against it."""
-        return not self.down and (self._working > 0 or not self._failures)
+        """Whether it can be given its turn: it works, or nobody is finding out just now whether it does again."""
+        return not self.down and (self._working > 0 or not self._failures or not self._knock.locked())
 
     @property
     def surplus(self) -> bool:
@@ -162,16 +164,18 @@ class Line:
 
         Raises OutOfFiles where there is none at all for want of files.
         """
-        if self._working and not self._failures:
+        if self._working and not self._failures and not self.locked_out:
             found = await self._try()
             if found is not None or self._working:
                 return found
         async with self._knock:
-            while not self.down:
+            while not self.down and not self.locked_out:
                 await self.calm()
                 found = await self._try()
                 if found is not None or self._working:
                     return found
+        if self.locked_out and not self._working:
+            self.down, self.down_since = self.locked_out, self._clock()
         return None
 
     async def _try(self) -> Carrier | None:
@@ -182,6 +186,8 @@ class Line:
                 raise
             return None  # as many as we could get
         if isinstance(found, Answer):
+            if _is_final(found):
+                self.locked_out = self._in_words(found)
             if not self._working:
                 self.trouble(found)
             return None
@@ -207,16 +213,21 @@ class Line:
             self.down_since = self._clock()
         self._failures += 1
         self._resting_until = now + self._pause * 2 ** (self._failures - 1)
-        # A refused login is not tried again: accounts are locked for that.
-        passing = answer.reply is not None and answer.reply.code < 500  # noqa: PLR2004  # RFC 5321 §4.2.1: 4yz
-        hopeless = answer.stage in {Stage.TLS, Stage.AUTH} and not passing
-        if self._failures >= PATIENCE or hopeless:
-            # RFC 4954 §6: 530 asks for authentication.
-            code = answer.reply.code if answer.reply else 0
-            login = code == 530 or (answer.stage is Stage.AUTH and not passing)  # noqa: PLR2004
-            table = self.way.table
-            self.down = f"{answer}; check [{table}] username and password" if login else str(answer)
+        if self._failures >= PATIENCE or _is_final(answer):
+            self.down = self._in_words(answer)
+
+    def _in_words(self, answer: Answer) -> str:
+        # RFC 4954 §6: 530 asks for authentication.
+        code = answer.reply.code if answer.reply else 0
+        login = code == 530 or (answer.stage is Stage.AUTH and code >= 500)  # noqa: PLR2004
+        return f"{answer}; check [{self.way.table}] username and password" if login else str(answer)
 
     async def calm(self) -> None:
         """Wait out the pause after a trouble."""
         await asyncio.sleep(max(0.0, self._resting_until - asyncio.get_running_loop().time()))
+
+
+def _is_final(answer: Answer) -> bool:
+    """Whether no second try is made: a login or STARTTLS is refused, and not for now (RFC 5321 §4.2.1: 4yz)."""
+    refused = answer.reply is not None and answer.reply.code >= 500  # noqa: PLR2004  # RFC 5321 §4.2.1: 5yz
+    return answer.settled or (refused and answer.stage in {Stage.TLS, Stage.AUTH})

@@ -34,8 +34,9 @@ class Report:
     """How a run goes, filled while it goes. `down`: why all relays count as down, '' where not all do.
 
     `rests`: relays that take nothing for a while. `free_at`: when one of them takes mail again, where all that aren't
-    down rest; None: not all do. `troubles`: each relay that is down. `paused`: editions that were paused, for which
-    reason, and what was said.
+    down rest; None: not all do. `troubles`: each relay that is down. `locked_out`: relays that let nobody in any more,
+    while connections that they had worked till the end. `paused`: editions that were paused, for which reason, and what
+    was said.
 
     `outcomes`: how often each state was reached. `unreached`: by delivery; `unnamed`: how many more. `finished`:
     editions that are done now. `rendered`: mails that were rendered for their reader, in `rendering` seconds.
@@ -50,6 +51,7 @@ class Report:
     rests: dict[str, Rest] = field(default_factory=dict)
     free_at: datetime | None = None
     troubles: dict[str, str] = field(default_factory=dict)
+    locked_out: dict[str, str] = field(default_factory=dict)
     paused: dict[int, tuple[str, str]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
     rendered: int = 0

@@ -86,10 +86,10 @@ class Supply:
             self.settled(item)
             (self._doubted if item.doubts else self._ready).appendleft(item)
 
-    def again(self) -> None:
-        """A delivery that was taken went back to pending: it doesn't count against the limit."""
+    def again(self, count: int = 1) -> None:
+        """Deliveries that were taken were not offered to a relay: they don't count against the limit."""
         if self._left is not None:
-            self._left += 1
+            self._left += count
 
     @property
     def at_hand(self) -> int:
@@ -139,6 +139,7 @@ class Supply:
         if ids:
             self._doubted.clear()
             self._ready.clear()
+            self.again(len(ids))
             await self._database.write(pickup.give_back, self._epoch, ids)
 
     async def next_due(self, *, free: datetime | None = None) -> datetime | None:
