@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from mailer.errors import StoreError
 from mailer.store import schema
+from mailer.store.at_once import AtOnce
 from mailer.store.erased_list import ErasedList
 from mailer.store.results_file import ResultsFile
 from mailer.store.turnstile import SenderLock, Turnstile
@@ -52,6 +53,7 @@ class Database:
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="mailer-reader")
         self._writer = Writer(self._writes, self._turnstile, patience=BUSY_SECONDS)
         self._writer.start()
+        self._at_once = AtOnce(self._writes, Turnstile(beside(path, "turnstile")))
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, …)` in the writer's next transaction; returns once that is committed."""
@@ -63,6 +65,14 @@ class Database:
         """`write`, and when the commit had returned, by `writer.ticks()`."""
         done: tuple[T, float] = await self._writer.submit(lambda connection: work(connection, *args, **kwargs))
         return done
+
+    def write_at_once(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[T, float] | None:
+        """`write_stamped` in this very thread. None, and nothing is done, if it isn't its turn or could take long."""
+        if self._writer.busy:
+            return None  # who leaves by a page is not overtaken by a permit
+        return self._at_once.run(lambda connection: work(connection, *args, **kwargs))
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, …)` on a reader thread, in one snapshot."""
@@ -79,6 +89,7 @@ class Database:
     def close(self) -> None:
         """Finish what is queued, then close."""
         self._writer.stop()
+        self._at_once.close()
         self._pool.shutdown()
         self.results.close()
         self.sender_lock.release()

@@ -62,6 +62,8 @@ class Writer(threading.Thread):
         self._turnstile = turnstile
         self._patience = patience
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._asked = 0
+        self._told = 0
         self._at_the_turnstile: list[tuple[Sequence[Job], float]] = []  # whoever takes it out answers these jobs
         self._stuck = False
         self._watch = threading.Thread(target=self._watch_turnstile, name="mailer-watch", daemon=True)
@@ -71,8 +73,18 @@ class Writer(threading.Thread):
         """Queue a closure. The future's result is (its result, `ticks()` when the commit had returned)."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
+        future.add_done_callback(self._count)
+        self._asked += 1
         self._jobs.put(Job(work, loop, future))
         return future
+
+    def _count(self, _future: asyncio.Future[Any]) -> None:
+        self._told += 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether a flow still waits for something it handed in. Asked in the loop that hands in."""
+        return self._told < self._asked
 
     def stop(self) -> None:
         """End after what is queued, and wait for it; not for a turnstile that doesn't open."""
@@ -93,7 +105,7 @@ class Writer(threading.Thread):
                 group = [job]
                 ended = self._gather(group)
                 failed = self._settle(connection, group)
-                if failed is not None and _LOCKED in str(failed).lower():
+                if failed is not None and is_locked(failed):
                     ended = self._gather(group) or ended  # these have waited for it meanwhile
                     _answer(group, in_words(failed))
                 else:
@@ -225,6 +237,11 @@ def _is_everybodys(error: BaseException) -> bool:
         return True
     original = error.orig if isinstance(error, DBAPIError) else error
     return isinstance(original, sqlite3.OperationalError) and any(sign in str(original).lower() for sign in _WORDS)
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another program had the database locked."""
+    return _LOCKED in str(error).lower()
 
 
 def in_words(error: BaseException) -> BaseException:

@@ -158,7 +158,9 @@ class Permits:
         if self._failed is not None:
             raise self._failed
         try:
-            return await self._database.write_stamped(commit, self._epoch, shares, self._changed(), now)
+            group = (self._epoch, shares, self._changed(), now)
+            done = self._database.write_at_once(commit, *group)
+            return done or await self._database.write_stamped(commit, *group)
         except StoreError as error:
             self._failed = error
             raise
