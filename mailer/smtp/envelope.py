@@ -9,6 +9,8 @@ from mailer.core.message import Mail
 # No control, space, line separator or angle bracket: each could end the command or add a parameter to it.
 # RFC 5321 §4.5.3.1.3: a path holds 256 octets with its brackets.
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f-\x9f<>\ud800-\udfff]+@[^\s\x00-\x20\x7f-\x9f<>@\ud800-\udfff]+")
+# The same of ASCII alone: all that is visible but < > @.
+_PLAIN = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+")
 _MAX_ADDRESS = 254
 _MAX_ENVID, _MAX_ORCPT = 100, 500  # characters (RFC 3461 §4.4, §4.2)
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
@@ -72,15 +74,7 @@ def rcpt_to(mail: Mail, offered: Extensions) -> bytes:
 
 def _is_plain(address: str) -> bool:
     """Whether it is an address of ASCII alone that may be written; nearly all are, and this is quick to see."""
-    return (
-        address.isascii()
-        and address.isprintable()
-        and " " not in address
-        and "<" not in address
-        and ">" not in address
-        and address.count("@") == 1
-        and 0 < address.index("@") < len(address) - 1 < _MAX_ADDRESS
-    )
+    return len(address) <= _MAX_ADDRESS and _PLAIN.fullmatch(address) is not None
 
 
 def _named(envelope_id: str) -> str:
