@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
 _WHY = {
     "": "by hand",
-    "authentication": "recipients say that your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain",
+    "authentication": "it is said that your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain, and "
+    "the relay's user and password",
     "message_refused": "one mail after another was refused as a whole. Look at what was said, and mend it",
     "too_big": "its mails are larger than is accepted",
 }

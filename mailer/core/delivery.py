@@ -227,6 +227,8 @@ _ABOUT_A_DOMAIN = re.compile(r"\b(?:domain|host|mx)\b", re.IGNORECASE)
 _GENERIC = frozenset({"", "5.0.0", "5.1.0", "5.1.10", "5.5.0"})
 # RFC 5321 §4.2.2, RFC 4954 §6: out of sequence, authentication required: about us, not about the reader.
 _ABOUT_US = frozenset({503, 530})
+# RFC 4954 §6, and 538 of RFC 2554 §6 before it: how we signed in.
+_OUR_LOGIN = frozenset({534, 535, 538})
 _OUR_AUTHENTICATION = re.compile(r"5\.7\.(?:2[0-9]|30|515)\Z")
 _DEAD_ADDRESS = frozenset({"5.1.1", "5.1.3", "5.1.6"})
 # RFC 3463 §3.2: 5.1.7 and 5.1.8 are about the sender. Postfix says them at RCPT, with 'user unknown' in the text.
@@ -308,7 +310,7 @@ def is_too_big(reply: Reply) -> bool:
 
 def _judge_never(stage: Stage, reply: Reply) -> Verdict:
     """A 5yz reply. '5xx means suppress' is wrong most of the time: only a dead address is held against it."""
-    if _OUR_AUTHENTICATION.match(reply.enhanced):
+    if reply.code in _OUR_LOGIN or _OUR_AUTHENTICATION.match(reply.enhanced):
         return Verdict(DeliveryState.DEFERRED, "authentication", Blame.OURS, refused=True)
     policy = bool(
         reply.enhanced.startswith("5.7.")

@@ -157,6 +157,14 @@ CASES = [
     (Stage.DOT, "550 5.7.515 Access denied, sending domain does not meet the required level", AUTHENTICATION),
     (Stage.RCPT, "550 5.7.23 SPF validation failed", AUTHENTICATION),
     (Stage.RCPT, "550 5.7.200 something else", POLICY),
+    # Our login, once it is asked for at the message (RFC 4954 §6).
+    (Stage.RCPT, "535 5.7.8 authentication required", AUTHENTICATION),
+    (Stage.RCPT, "535 Authentication failed; user unknown", AUTHENTICATION),
+    (Stage.DATA, "535 5.7.8 Authentication credentials invalid", AUTHENTICATION),
+    (Stage.DOT, "535 5.7.0 authentication failed", AUTHENTICATION),
+    (Stage.RCPT, "534 5.7.9 Authentication mechanism is too weak", AUTHENTICATION),
+    (Stage.DATA, "538 5.7.11 Encryption required for requested authentication mechanism", AUTHENTICATION),
+    (Stage.MAIL, "535 5.7.8 authentication required", RELAY),
     # Greylisting: Postgrey, Exim, SQLgrey, an Exchange in front of one.
     (
         Stage.RCPT,

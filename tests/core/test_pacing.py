@@ -220,6 +220,7 @@ def test_it_closes_by_itself():
         (Stage.RCPT, Reply(452, "4.2.2", "over quota"), (Event.ANSWERED, Event.ANSWERED)),
         (Stage.DOT, Reply(552, "5.3.4", "too big"), (Event.ANSWERED, Event.ANSWERED)),
         (Stage.RCPT, Reply(450, "4.2.0", "greylisted"), (None, None)),
+        (Stage.RCPT, Reply(535, "5.7.8", "who are you"), (Event.REFUSED, Event.REFUSED)),
         (Stage.RCPT, Reply(550, "5.7.1", "blocked"), (Event.REFUSED, Event.REFUSED)),
         (Stage.DOT, Reply(554, "", "spam"), (Event.REFUSED, Event.REFUSED)),
         (Stage.DOT, Reply(550, "5.7.26", "unauthenticated"), (Event.REFUSED, Event.REFUSED)),
