@@ -16,7 +16,7 @@ from tests.stories import send
 __all__ = ["quick"]  # a fixture
 
 
-@pytest.mark.parametrize("stage", ["DATA", "DOT"])
+@pytest.mark.parametrize("stage", ["RCPT", "DATA", "DOT"])
 async def test_a_message_that_is_too_big_for_the_relay_pauses_its_edition_after_five(database, clock, stage):
     edition = await due(database, *many(12))
     reply = "552 5.3.4 message too big for this system"
@@ -70,4 +70,15 @@ async def test_what_puts_one_mail_after_another_off_pauses_the_edition_and_nobod
         assert await database.write(controls.resume, edition, clock() + timedelta(hours=1))
         await send(database, way_to(bad), clock)
         await ends(database, bad, {"accepted": 12}, {1: 12})
+    assert (await database.read(edition_store.by_id, edition)).state == "done"
+
+
+@pytest.mark.parametrize("reply", ["552 5.2.2 mailbox full", "552 mailbox full", "552 Requested mailbox exceeds quota"])
+async def test_full_mailboxes_are_not_mistaken_for_a_mail_that_is_too_big(database, clock, reply):
+    edition = await due(database, *many(12))
+    async with BadRelay([Rule("RCPT", say(reply), times=6)]) as bad:
+        report = await send(database, way_to(bad), clock, connections=1)
+        assert {who.said for who in report.unreached.values()} == {reply}
+        assert (report.paused, report.rests) == ({}, {})
+        await ends(database, bad, {"failed": 6, "accepted": 6}, {1: 6})
     assert (await database.read(edition_store.by_id, edition)).state == "done"
