@@ -8,8 +8,11 @@ if TYPE_CHECKING:
 
 _WHY = {
     "": "by hand",
-    "authentication": "recipients say that your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain",
+    "authentication": "it is said that your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain, and "
+    "the relay's user and password",
     "message_refused": "one mail after another was refused as a whole. Look at what was said, and mend it",
+    "message_deferred": "one mail after another was put off as a whole. Look at what was said; they are tried again "
+    "when you let it go on",
     "too_big": "its mails are larger than is accepted",
 }
 

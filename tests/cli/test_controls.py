@@ -65,8 +65,9 @@ def test_a_bare_send_passes_by_what_was_paused_before_it(sent):
     ("reason", "said"),
     [
         ("", "weekly 2026-W48 is PAUSED by hand."),
-        ("authentication", "your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain."),
+        ("authentication", "Check SPF, DKIM and DMARC of your domain, and the relay's user and password."),
         ("message_refused", "is PAUSED: one mail after another was refused as a whole."),
+        ("message_deferred", "is PAUSED: one mail after another was put off as a whole."),
         ("too_big", "is PAUSED: its mails are larger than is accepted."),
     ],
 )

@@ -29,6 +29,7 @@ ACCEPTED = Verdict(DeliveryState.ACCEPTED, "accepted")
 RELAY = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY)
 UNKNOWN = Verdict(DeliveryState.FAILED, "no_such_address", Blame.READER, hard_bounce=True)
 REFUSED = Verdict(DeliveryState.FAILED, "refused", Blame.READER)
+UNTOLD = Verdict(DeliveryState.FAILED, "refused", Blame.OURS, refused=True)
 MESSAGE = Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS)
 SPAM = Verdict(DeliveryState.FAILED, "message_refused", Blame.OURS, refused=True)
 TOO_BIG = Verdict(DeliveryState.FAILED, "too_big", Blame.OURS)
@@ -41,6 +42,7 @@ BUSY = Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY, slows=Slow.HAL
 RELAY_HALVED = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=Slow.HALVE)
 RELAY_THROTTLED = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=Slow.THROTTLE)
 LATER = Verdict(DeliveryState.DEFERRED, "deferred", Blame.READER, costs=True)
+PUT_OFF = Verdict(DeliveryState.DEFERRED, "message_deferred", Blame.OURS, costs=True)
 LOST = Verdict(DeliveryState.DEFERRED, "connection_lost", Blame.RELAY, costs=True)
 DOUBT = Verdict(DeliveryState.IN_DOUBT, "in_doubt", Blame.RELAY)
 
@@ -74,9 +76,10 @@ CASES = [
     (Stage.MAIL, "552 5.3.4 Message size exceeds fixed limit", TOO_BIG),
     (Stage.MAIL, "552 Message size exceeds maximum value", TOO_BIG),
     (Stage.MAIL, "552 5.2.2 over quota", RELAY),
-    (Stage.RCPT, "550 Recipient address rejected: Domain does not exist", REFUSED),
+    (Stage.MAIL, "552 mailbox full", RELAY),
+    (Stage.RCPT, "550 Recipient address rejected: Domain does not exist", UNTOLD),
     (Stage.RCPT, "550 5.1.2 The address does not exist", REFUSED),
-    (Stage.RCPT, "550 5.4.4 Recipient address: domain does not exist", REFUSED),
+    (Stage.RCPT, "550 5.4.4 Recipient address: domain does not exist", UNTOLD),
     (Stage.RCPT, "552 5.2.2 mailbox full, user not found", REFUSED),
     (Stage.RCPT, "550 relaying not allowed", POLICY),
     (Stage.RCPT, "550 we do not relay", POLICY),
@@ -118,8 +121,47 @@ CASES = [
     (Stage.RCPT, "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", REFUSED),
     (Stage.RCPT, "550 5.1.2 <ann@exmaple.org>: Recipient address rejected: Domain not found", REFUSED),
     (Stage.RCPT, "556 5.1.10 Recipient address has null MX", REFUSED),
-    (Stage.RCPT, "550 Requested action not taken", REFUSED),
+    (Stage.RCPT, "550 5.1.0 Address rejected", REFUSED),
+    (Stage.RCPT, "554 5.4.1 no such user", REFUSED),
     (Stage.RCPT, "501 5.5.4 Invalid argument", REFUSED),
+    (Stage.RCPT, "501 Bad address syntax", REFUSED),
+    (Stage.RCPT, "553 Requested action not taken: mailbox name not allowed", REFUSED),
+    # What this program answers itself (`smtp.envelope`).
+    (Stage.RCPT, "553 5.1.3 not sent: the address can't be written into an SMTP command", UNKNOWN),
+    (Stage.RCPT, "553 5.6.7 not sent: the relay takes no addresses beyond ASCII (SMTPUTF8)", REFUSED),
+    # A full mailbox is its owner's, with a code or without, wherever it is said: Gmail, Yahoo, Courier, Dovecot.
+    (Stage.RCPT, "552 mailbox full", REFUSED),
+    (Stage.RCPT, "552 Requested mailbox exceeds quota.", REFUSED),
+    (Stage.RCPT, "552 recipient storage full, try again later", REFUSED),
+    (Stage.RCPT, "554 5.0.0 The recipient's inbox is out of storage space", REFUSED),
+    (Stage.RCPT, "550 User is over quota", REFUSED),
+    (Stage.RCPT, "550 Quota exceeded (mailbox for user is full)", REFUSED),
+    (Stage.RCPT, "552 The account that you tried to reach is over quota", REFUSED),
+    (Stage.DATA, "552 mailbox full", REFUSED),
+    (Stage.DOT, "552 5.0.0 Mailbox is over its quota", REFUSED),
+    (Stage.DOT, "554 quota of spam reached", SPAM),
+    # Nobody knows whom it means: it may be everybody, so the breaker counts it. Postfix, Sendmail, Exim.
+    (Stage.RCPT, "554 Transaction failed", UNTOLD),
+    (Stage.RCPT, "550 No thanks", UNTOLD),
+    (Stage.RCPT, "550", UNTOLD),
+    (Stage.RCPT, "550 Requested action not taken", UNTOLD),
+    (Stage.RCPT, "550 Requested action not taken: mailbox unavailable", UNTOLD),
+    (Stage.RCPT, "554 5.3.0 Transaction failed", UNTOLD),
+    (Stage.RCPT, "554 5.2.252 SendAsDenied; ann@site.example not allowed to send as digest@site.example", UNTOLD),
+    (Stage.RCPT, "553 5.3.5 system config error", UNTOLD),
+    (Stage.RCPT, "555 5.5.4 Unsupported option: NOTIFY=FAILURE", UNTOLD),
+    (Stage.RCPT, "551 User not local; please try another relay", UNTOLD),
+    (Stage.RCPT, "554 5.4.6 Too many hops", UNTOLD),
+    (Stage.RCPT, "554 5.4.7 Delivery time expired", UNTOLD),
+    # The message's size is no fault of whoever is named when it is found out (RFC 1870 §6.2).
+    (Stage.RCPT, "552 5.3.4 Message too big", TOO_BIG),
+    (Stage.RCPT, "552 5.2.3 Message length exceeds administrative limit", TOO_BIG),
+    (Stage.RCPT, "552 Message size exceeds fixed maximum message size", TOO_BIG),
+    (Stage.RCPT, "552 message too large", TOO_BIG),
+    (Stage.RCPT, "552 your message exceeds your size limit", TOO_BIG),
+    (Stage.DATA, "552 message exceeds limit of 10240000", TOO_BIG),
+    (Stage.MAIL, "552 Daily sending quota exceeded", RELAY),
+    (Stage.RCPT, "550 maximum size limit exceeded", UNTOLD),
     # Policy: nobody suppressed, no count.
     (Stage.RCPT, "554 5.7.1 <ann@example.org>: Relay access denied", POLICY),
     (Stage.RCPT, "550 relay not permitted", POLICY),
@@ -137,6 +179,27 @@ CASES = [
     (Stage.RCPT, "554 rejected due to policy; no such user", POLICY),
     (Stage.RCPT, "550 5.7.1 Recipient not found: access denied", POLICY),
     (Stage.DATA, "554 5.7.1 Message refused by policy", POLICY),
+    (Stage.RCPT, "552 5.7.0 message blocked", POLICY),
+    (Stage.RCPT, "550 Access denied", POLICY),
+    (Stage.RCPT, "550 5.5.0 Permission denied", POLICY),
+    (Stage.RCPT, "550 Administrative prohibition", POLICY),
+    (Stage.RCPT, "550 5.1.0 Authentication required", POLICY),
+    (Stage.RCPT, "553 Authentication is required for relay", POLICY),
+    (Stage.RCPT, "550 You are not allowed to send mail", POLICY),
+    (Stage.RCPT, "554 5.0.0 sender is not authorised to send to external recipients", POLICY),
+    # How much may be sent: Gmail, Microsoft, cPanel's Exim, hosters.
+    (Stage.RCPT, "550 5.4.5 Daily user sending limit exceeded.", POLICY),
+    (Stage.RCPT, "550-5.4.5 Daily sending quota exceeded.|550 5.4.5 gsmtp", POLICY),
+    (Stage.DATA, "550 5.4.5 Daily user sending limit exceeded.", POLICY),
+    (Stage.RCPT, "554 5.1.90 Your message can't be sent because you've reached your daily limit", POLICY),
+    (Stage.RCPT, "550 Domain site.example has exceeded the max emails per hour (250/250 (100%)) allowed.", POLICY),
+    (Stage.RCPT, "550 limit exceeded", POLICY),
+    (Stage.RCPT, "550 You have exceeded your hourly quota", POLICY),
+    (Stage.RCPT, "552 Sending quota exceeded", POLICY),
+    (Stage.RCPT, "554 Outgoing message limit reached for this account", POLICY),
+    (Stage.RCPT, "550 Mailbox has reached its daily sending limit", POLICY),
+    (Stage.RCPT, "550 5.5.0 too many messages today", POLICY),
+    (Stage.DOT, "550 5.4.5 Daily user sending limit exceeded.", SPAM),
     # A bad sender is our trouble, though its code begins with 5.1 and its text says 'user unknown'. Postfix, Exim.
     (Stage.RCPT, "550 5.1.8 <digest@site.example>: Sender address rejected: Domain not found", POLICY),
     (
@@ -157,6 +220,14 @@ CASES = [
     (Stage.DOT, "550 5.7.515 Access denied, sending domain does not meet the required level", AUTHENTICATION),
     (Stage.RCPT, "550 5.7.23 SPF validation failed", AUTHENTICATION),
     (Stage.RCPT, "550 5.7.200 something else", POLICY),
+    # Our login, once it is asked for at the message (RFC 4954 §6).
+    (Stage.RCPT, "535 5.7.8 authentication required", AUTHENTICATION),
+    (Stage.RCPT, "535 Authentication failed; user unknown", AUTHENTICATION),
+    (Stage.DATA, "535 5.7.8 Authentication credentials invalid", AUTHENTICATION),
+    (Stage.DOT, "535 5.7.0 authentication failed", AUTHENTICATION),
+    (Stage.RCPT, "534 5.7.9 Authentication mechanism is too weak", AUTHENTICATION),
+    (Stage.DATA, "538 5.7.11 Encryption required for requested authentication mechanism", AUTHENTICATION),
+    (Stage.MAIL, "535 5.7.8 authentication required", RELAY),
     # Greylisting: Postgrey, Exim, SQLgrey, an Exchange in front of one.
     (
         Stage.RCPT,
@@ -206,7 +277,16 @@ CASES = [
     (Stage.DOT, "250 2.6.0 <x@y> [InternalId=1] Queued mail for delivery", ACCEPTED),
     (Stage.DOT, "251 ok", ACCEPTED),
     (Stage.DOT, "299", ACCEPTED),
-    (Stage.DOT, "451 4.6.0 content check pending", LATER),
+    # Put off after the dot it is the message's trouble, except where the answer speaks of somebody else's.
+    (Stage.DOT, "451 4.6.0 content check pending", PUT_OFF),
+    (Stage.DOT, "451 Temporary local problem - please try later", PUT_OFF),
+    (Stage.DOT, "450 4.4.1 no answer from the scanner", PUT_OFF),
+    (Stage.DOT, "452 4.2.2 mailbox full", LATER),
+    (Stage.DOT, "450 4.2.1 at a rate that prevents more", LATER),
+    (Stage.DOT, "451 4.2.0 mailbox busy", LATER),
+    (Stage.DOT, "452 mailbox full", LATER),
+    (Stage.DOT, "452 daily sending quota exceeded", PUT_OFF),
+    (Stage.DATA, "451 4.6.0 content check pending", LATER),
     (Stage.DOT, "552 5.3.4 Message size exceeds fixed limit", TOO_BIG),
     (Stage.DOT, "554 5.2.3 longer than what the administrator allows", TOO_BIG),
     (Stage.DATA, "552 too much mail data", TOO_BIG),
@@ -245,11 +325,14 @@ def test_only_silence_after_the_dot_is_doubt():
     assert judge(Answer(Stage.DOT, None, "closed"), fresh=False) == DOUBT
 
 
+SAID = ["", "user unknown", "greylisted", "relay denied", "too many", "rate", "blocked", "mailbox full", "hello"]
+
+
 @given(
     stage=st.sampled_from(Stage),
-    code=st.integers(200, 599),
+    code=st.integers(200, 599) | st.sampled_from([421, 452, 535, 552, 553]),
     enhanced=st.sampled_from(["", "x.1.1", "x.2.1", "x.2.2", "x.3.1", "x.7.1", "x.7.26", "x.7.28"]),
-    text=st.sampled_from(["", "user unknown", "greylisted", "relay denied", "too many", "rate", "blocked", "hello"]),
+    text=st.sampled_from(SAID),
     fresh=st.booleans(),
     silent=st.booleans(),
 )
@@ -262,7 +345,9 @@ def test_rules_that_hold_for_every_answer(stage, code, enhanced, text, fresh, si
     in_doubt = stage is Stage.DOT and unparsable and verdict.state is not DeliveryState.ACCEPTED
     assert (verdict.state is DeliveryState.IN_DOUBT) == in_doubt
     assert verdict.state in {*UNFINISHED - {"claimed", "sending"}, DeliveryState.ACCEPTED, DeliveryState.FAILED}
-    if stage in BEFORE_MAIL or (stage is Stage.MAIL and not silent):
+    if verdict.reason == "too_big":
+        assert stage not in BEFORE_MAIL
+    elif stage in BEFORE_MAIL or (stage is Stage.MAIL and not silent):
         assert (verdict.state, verdict.costs) == (DeliveryState.PENDING, False)
     if verdict.state is DeliveryState.FAILED:
         assert code >= 500
@@ -277,6 +362,9 @@ def test_rules_that_hold_for_every_answer(stage, code, enhanced, text, fresh, si
         assert (verdict.blame, code // 100) == (Blame.OURS, 5)
     if verdict.greylisted or verdict.reason in {"throttled", "relay_busy", "policy", "authentication"}:
         assert not verdict.costs
+    if pauses(verdict.reason):
+        assert verdict.blame is Blame.OURS
+    assert len(verdict.reason) <= 19, "the file of results that could not be committed keeps no more"
 
 
 @pytest.mark.parametrize(
@@ -286,6 +374,9 @@ def test_rules_that_hold_for_every_answer(stage, code, enhanced, text, fresh, si
         (MESSAGE, 5),
         (SPAM, 5),
         (TOO_BIG, 5),
+        (PUT_OFF, 5),
+        (LATER, None),
+        (UNTOLD, None),
         (POLICY, None),
         (UNKNOWN, None),
         (THROTTLED, None),
@@ -315,6 +406,7 @@ def test_the_sets_of_states_fit_together():
         (LATER, [5, 10, 20, 40, 80, 120, 120, 120]),
         (THROTTLED, [5, 10, 20, 40, 80, 120, 120, 120]),
         (BUSY, [5, 10, 20, 40, 80, 120, 120, 120]),
+        (PUT_OFF, [5, 10, 20, 40, 80, 120, 120, 120]),
         (GREYLISTED, [5, 15, 30, 30]),
     ],
     ids=lambda value: getattr(value, "reason", ""),

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from mailer.flows import delivering
 from mailer.flows.delivering import Rest, Run, traffic
 from mailer.store import paces
-from mailer.store.tables import deliveries
+from mailer.store.tables import deliveries, suppressions
 from tests.faults.badrelay import Accepted, BadRelay, Rule, Scene, delay, domain, say
 from tests.faults.runs import due, ends, many, quick, way_to
 from tests.stories import Clock, send, sums_hold
@@ -197,13 +197,18 @@ async def test_a_run_that_waits_reaches_everybody_behind_throttling(database, mo
 # --- refused by policy: the breaker
 
 
-async def test_a_relay_that_refuses_everybody_rests_and_all_are_reached_once_it_takes_mail_again(database, clock):
+@pytest.mark.parametrize(
+    "reply", [POLICY, "550 Access denied", "550 5.4.5 Daily user sending limit exceeded", "552 Sending quota exceeded"]
+)
+async def test_a_relay_that_refuses_everybody_rests_and_all_are_reached_once_it_takes_mail_again(
+    database, clock, reply
+):
     await due(database, *[f"r{number}@host{number}.example" for number in range(30)])
     refusing = Said()
-    async with BadRelay([Rule("RCPT", say(POLICY), when=refusing)]) as bad:
+    async with BadRelay([Rule("RCPT", say(reply), when=refusing)]) as bad:
         report = await send(database, way_to(bad), clock, connections=1)
         assert len(refusing.met) == 5
-        assert report.rests == {"default": Rest(clock() + timedelta(minutes=5), f"it refuses mail: {POLICY}")}
+        assert report.rests == {"default": Rest(clock() + timedelta(minutes=5), f"it refuses mail: {reply}")}
         await ends(database, bad, {"deferred": 5, "pending": 25}, {})
 
         clock.move(minutes=4)
@@ -243,6 +248,71 @@ async def test_a_provider_that_refuses_everybody_rests_and_is_tried_with_one_mes
         clock.move(minutes=10)
         await send(database, way_to(bad), clock, connections=4)
         await ends(database, bad, {"accepted": 30}, {1: 30})
+
+
+@pytest.mark.parametrize("reply", ["554 Transaction failed", "550 No thanks", "554 5.3.0 no", "554 5.4.6 loops"])
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("places", ["one provider", "many providers"])
+async def test_a_relay_that_refuses_everybody_for_good_and_says_nothing_of_them_loses_few(
+    database, clock, reply, connections, places
+):
+    """Each is a permanent answer, so it costs its reader this edition; the breaker keeps it from the others."""
+    names = at(SLOW, 60) if places == "one provider" else [f"r{number}@host{number}.example" for number in range(60)]
+    await due(database, *names)
+    refusing = Said()
+    async with BadRelay([Rule("RCPT", say(reply), when=refusing)]) as bad:
+        await send(database, way_to(bad), clock, connections=connections)
+        lost = len(refusing.met)
+        assert 5 <= lost < 5 + connections
+        waiting = await sums_hold(database)
+        assert (waiting["failed"], waiting["deferred"] + waiting["pending"]) == (lost, 60 - lost)
+
+        clock.move(minutes=4)
+        await send(database, way_to(bad), clock, connections=connections)
+        assert len(refusing.met) == lost
+        clock.move(minutes=1)
+        await send(database, way_to(bad), clock, connections=connections)
+        assert len(refusing.met) == lost + 1, "it is tried with one message"
+
+        refusing.holds = False
+        for _ in range(4):
+            clock.move(minutes=5)
+            await send(database, way_to(bad), clock, connections=connections)
+        await ends(database, bad, {"failed": lost + 1, "accepted": 59 - lost}, {1: 59 - lost})
+        assert len(set(refusing.met)) == lost + 1, "somebody was tried twice"
+        assert await database.read(paces.load) == {}
+        assert await database.read(lambda c: c.execute(select(suppressions)).all()) == []
+
+
+async def test_a_relay_that_begins_to_refuse_for_good_in_the_middle_of_a_run_loses_ten(database, clock):
+    await due(database, *[f"r{number}@host{number}.example" for number in range(60)])
+    refusing = Said()
+    async with BadRelay([Rule("RCPT", say("554 Transaction failed"), when=refusing, after=30)]) as bad:
+        await send(database, way_to(bad), clock, connections=1)
+        await ends(database, bad, {"accepted": 30, "failed": 10, "pending": 20}, {1: 30})
+        refusing.holds = False
+        for _ in range(2):
+            clock.move(minutes=5)
+            await send(database, way_to(bad), clock)
+        await ends(database, bad, {"accepted": 50, "failed": 10}, {1: 50})
+
+
+async def test_a_few_who_are_refused_for_good_without_a_word_of_them_stop_nobody(database, clock):
+    await due(database, *many(40))
+    refused = [f"r{number}@example.com" for number in range(1, 40, 5)]
+    rule = Rule("RCPT", say("554 Transaction failed"), when=lambda scene: scene.recipient in refused)
+    async with BadRelay([rule]) as bad:
+        report = await send(database, way_to(bad), clock)
+        assert (report.rests, {who.address for who in report.unreached.values()}) == ({}, set(refused))
+        await ends(database, bad, {"accepted": 32, "failed": 8}, {1: 32})
+
+
+async def test_unknown_users_one_after_another_do_not_stop_the_others(database, clock):
+    await due(database, *at(SLOW, 40))
+    async with BadRelay([Rule("RCPT", say("550 5.1.1 user unknown"), times=20)]) as bad:
+        report = await send(database, way_to(bad), clock, connections=1)
+        assert report.rests == {}
+        await ends(database, bad, {"accepted": 20, "failed": 20}, {1: 20})
 
 
 async def test_a_few_who_are_refused_wait_alone(database, clock):
