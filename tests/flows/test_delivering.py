@@ -848,7 +848,34 @@ def test_a_report_names_many_and_counts_the_rest(monkeypatch):
     report = Report()
     for number in (1, 2, 3, 2):
         report.miss(number, delivering.Unreached(f"r{number}", DeliveryState.FAILED, "no", None))
-    assert (list(report.unreached), report.unnamed, report.missed) == ([1, 2], 1, 3)
+    assert (list(report.unreached), report.unnamed, report.missed) == ([1, 2], {3}, 3)
+
+
+def test_who_is_not_named_counts_once_and_not_at_all_once_they_have_it(monkeypatch):
+    monkeypatch.setattr(delivering.report, "NAMED", 1)
+    report = Report()
+    for number in (1, 2, 3, 2, 3):
+        report.miss(number, delivering.Unreached(f"r{number}", DeliveryState.DEFERRED, "later", None))
+    assert (list(report.unreached), report.missed) == ([1], 3)
+    report.reached(2)
+    assert report.missed == 2
+    report.reached(1)
+    report.miss(3, delivering.Unreached("r3", DeliveryState.FAILED, "no", None))
+    assert (list(report.unreached), report.unnamed, report.missed) == ([3], set(), 1)
+    report.reached(3)
+    assert report.missed == 0
+
+
+async def test_who_has_it_in_the_end_was_reached_however_many_were_deferred_before(database, clock, monkeypatch):
+    monkeypatch.setattr(delivering.report, "NAMED", 5)
+    await due(database, *(f"r{number}" for number in range(20)))
+    report = await send(database, ScriptedRelay(lambda _mail: GREYLISTED), clock)
+    clock.move(minutes=10)
+    await send(database, ScriptedRelay(lambda _mail: GREYLISTED), clock, report=report)
+    assert (len(report.unreached), report.missed) == (5, 20)
+    clock.move(minutes=20)
+    await send(database, ScriptedRelay(), clock, report=report)
+    assert (await sums_hold(database), report.missed) == ({"accepted": 20}, 0)
 
 
 # --- what an edition's run does beside it, and what it leaves alone
