@@ -13,7 +13,7 @@ from mailer.core.delivery import Answer, DeliveryState, Reply, Stage
 from mailer.core.message import Mail
 from mailer.core.quota import minute_of
 from mailer.errors import OutOfFiles, Refused, StoreError
-from mailer.flows import delivering
+from mailer.flows import checking, delivering
 from mailer.flows.delivering import Report, Run, crew, line, permits, supply, the_one_sender
 from mailer.store import editions as edition_store
 from mailer.store import outbox, pickup, usage
@@ -40,6 +40,7 @@ from tests.stories import (
     Clock,
     address,
     change,
+    contents,
     join,
     make_edition,
     name_of,
@@ -430,7 +431,7 @@ async def test_one_that_was_in_doubt_and_can_not_be_built_or_is_not_wanted_stops
     await change(database, "bob", state="unsubscribed")
     clock.move(minutes=31)
     await asyncio.wait_for(send(database, ScriptedRelay(), clock), 30)
-    assert await sums_hold(database) == {"render_failed": 1, "skipped": 1, "accepted": 1}
+    assert await sums_hold(database) == {"in_doubt_held": 1, "skipped": 1, "accepted": 1}
 
 
 async def test_doubts_are_held_where_the_settings_say_so(database, clock):
@@ -914,6 +915,37 @@ async def test_a_doubt_that_is_held_is_named(database, clock):
         ("ann", DeliveryState.IN_DOUBT_HELD)
     ]
     assert await sums_hold(database) == {"in_doubt_held": 1}
+
+
+@pytest.mark.parametrize("answer", [LATER, None], ids=["put off", "untried"])
+async def test_a_doubt_that_is_too_old_for_its_second_copy_is_held_and_its_articles_do_not_come_again(
+    database, clock, answer
+):
+    """The relay took the first copy and said nothing. The second is refused for now, or no run comes in time."""
+    first = await due(database, "ann", "bob")
+    relay = ScriptedRelay(for_("ann", (DOUBT, True)))
+    await send(database, relay, clock)
+    if answer is not None:
+        clock.move(hours=1)
+        relay.script = for_("ann", answer)
+        await send(database, relay, clock)
+    clock.move(hours=49)
+    relay.script = lambda _mail: ACCEPTED
+
+    report = await send(database, relay, clock)
+
+    assert await standing(database) == {"ann": "in_doubt_held: too_old", "bob": "accepted"}
+    (who,) = report.unreached.values()
+    words = "may have arrived or not, and is not sent again by itself"
+    assert (who.address, who.state, who.said) == (address("ann"), "in_doubt_held", words)
+    assert report.finished == [first]
+    await publish(database, "c")
+    clock.move(days=7)
+    second = (await make_edition(database, now=clock())).edition.id
+    assert await contents(database, second) == {"ann": ["c"], "bob": ["c"]}
+    await send(database, relay, clock)
+    assert relay.copies == {address("ann"): 2, address("bob"): 2}
+    assert [check.name for check in await checking.verify(database) if not check.holds] == []
 
 
 async def test_a_test_copy_under_a_later_time_moves_nobody_elses_retry(database, clock):
