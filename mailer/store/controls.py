@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, text, update
 
-from mailer.core.delivery import EditionState
+from mailer.core.delivery import DeliveryState, EditionState
+from mailer.store.given import or_held
 from mailer.store.instant import to_number
 from mailer.store.tables import editions
 
@@ -22,6 +23,7 @@ _PENDING = "state = 'pending' AND edition_id = :edition"
 _CLAIMED = "state IN ('claimed', 'sending') AND state = 'claimed' AND +edition_id = :edition"
 _DEFERRED = "state IN ('deferred', 'in_doubt') AND state = 'deferred' AND +edition_id = :edition"
 _DOUBTED = "state IN ('deferred', 'in_doubt') AND state = 'in_doubt' AND +edition_id = :edition"
+_CANCELLED = f"state = {or_held(DeliveryState.SKIPPED)}, reason = 'cancelled'"
 _UNFINISHED = (_PENDING, "state IN ('claimed', 'sending') AND +edition_id = :edition", _DEFERRED, _DOUBTED)
 
 
@@ -58,7 +60,7 @@ def cancel(connection: Connection, edition_id: int) -> bool:
 
 
 def end_cancelled(connection: Connection, now: datetime, *, limit: int = -1) -> int:
-    """What is not on the wire of cancelled editions is skipped; doubts stay doubts, and are not tried again.
+    """What is not on the wire of cancelled editions is skipped; what may have arrived is held, and not tried again.
 
     `limit`: at most so many of each kind, -1 for all. Returns how many there were.
     """
@@ -67,9 +69,9 @@ def end_cancelled(connection: Connection, now: datetime, *, limit: int = -1) -> 
     for edition_id in connection.execute(asked).scalars().all():
         given = {"edition": edition_id, "now": to_number(now), "limit": limit}
         for waiting, became in (
-            (_PENDING, "state = 'skipped', reason = 'cancelled'"),
-            (_CLAIMED, "state = 'skipped', reason = 'cancelled'"),
-            (_DEFERRED, "state = 'skipped', reason = 'cancelled'"),
+            (_PENDING, _CANCELLED),
+            (_CLAIMED, _CANCELLED),
+            (_DEFERRED, _CANCELLED),
             (_DOUBTED, "state = 'in_doubt_held'"),
         ):
             some = f"SELECT id FROM deliveries WHERE {waiting} LIMIT :limit"  # noqa: S608  # constants

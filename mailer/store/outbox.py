@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     cast,
     exists,
     func,
@@ -23,8 +24,9 @@ from sqlalchemy import (
 )
 
 from mailer.core.delivery import NOT_ON_THE_WIRE, Answer, Claimed, DeliveryState, Verdict
+from mailer.store.given import ended
 from mailer.store.instant import to_number
-from mailer.store.pickup import expired, give_back
+from mailer.store.pickup import give_back, too_old
 from mailer.store.prepared import Prepared, those_of
 from mailer.store.tables import attempts, deliveries, editions, subscribers, suppressions
 
@@ -135,7 +137,7 @@ def is_wanted(connection: Connection, delivery_id: int) -> bool:
 
 
 def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime) -> None:
-    """Settle claimed deliveries whose permit was refused: skipped where the reader is gone, else back to pending."""
+    """Settle claimed deliveries whose permit was refused: reader gone, too old, or else pending again."""
     state = select(subscribers.c.state).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery()
     generation = (
         select(subscribers.c.generation).where(subscribers.c.id == deliveries.c.subscriber_id).scalar_subquery()
@@ -151,7 +153,7 @@ def refuse(connection: Connection, epoch: int, ids: Sequence[int], now: datetime
         (and_(digest, suppressed), {"reason": "suppressed"}),
     ):
         connection.execute(update(deliveries).where(*mine, condition).values(state="skipped", settled_at=now, **values))
-    connection.execute(update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(expired(now)))
+    connection.execute(update(deliveries).where(*mine, deliveries.c.expires_at <= now).values(too_old(now)))
     # A mail about a subscription waits for nothing but its permit: refused, its reader has moved on.
     about = deliveries.c.purpose.not_in(["digest", "test"])
     connection.execute(
@@ -204,7 +206,8 @@ def settle(connection: Connection, epoch: int, results: Sequence[Result], now: d
             _settle_other(connection, epoch, item, now)
 
 
-def _settle_other(connection: Connection, epoch: int, item: Result, now: datetime) -> None:
+def _columns(item: Result, now: datetime) -> dict[str, Any]:
+    """What is written of one that was not accepted."""
     verdict = item.verdict
     waiting = verdict.state in {DeliveryState.DEFERRED, DeliveryState.IN_DOUBT, DeliveryState.PENDING}
     values: dict[str, Any] = {
@@ -215,14 +218,21 @@ def _settle_other(connection: Connection, epoch: int, item: Result, now: datetim
     }
     if verdict.state is DeliveryState.IN_DOUBT:
         values["doubts"] = deliveries.c.doubts + 1
+    if verdict.state is DeliveryState.FAILED and not verdict.hard_bounce:
+        # What is said of a second copy says nothing of the first, unless that there is no such address.
+        values["state"] = ended(verdict.state)
     if verdict.costs or verdict.state is DeliveryState.FAILED:
         values["attempts"] = deliveries.c.attempts + 1
     elif verdict.state is DeliveryState.DEFERRED:
         values["waits"] = deliveries.c.waits + 1
+    return values
+
+
+def _settle_other(connection: Connection, epoch: int, item: Result, now: datetime) -> None:
     settled = connection.execute(
         update(deliveries)
         .where(deliveries.c.id == item.delivery.id, deliveries.c.state == "sending", deliveries.c.epoch == epoch)
-        .values(**values)
+        .values(**_columns(item, now))
         .returning(deliveries.c.subscriber_id, deliveries.c.address, _EDITION_STATE)
     ).first()
     if settled is None:
@@ -232,7 +242,7 @@ def _settle_other(connection: Connection, epoch: int, item: Result, now: datetim
         _note_attempt(connection, item, item.answer, now, erased=erased)
     if erased:
         _end_erased(connection, item.delivery.id, now)
-    elif verdict.hard_bounce and item.delivery.subscriber:
+    elif item.verdict.hard_bounce and item.delivery.subscriber:
         _bounce(connection, item, now)
     if settled[2] == "cancelled":
         _end_cancelled(connection, item.delivery.id, now)
@@ -249,10 +259,11 @@ def _end_erased(connection: Connection, delivery_id: int, now: datetime) -> None
 
 def _end_cancelled(connection: Connection, delivery_id: int, now: datetime) -> None:
     """Its edition was cancelled while it was on the wire: it is not tried again. A doubt stays one, and is held."""
-    for states, values in (
-        (["pending", "deferred"], {"state": "skipped", "reason": "cancelled"}),
-        (["in_doubt"], {"state": "in_doubt_held"}),
-    ):
+    settled: dict[tuple[str, ...], dict[str, Any]] = {
+        ("pending", "deferred"): {"state": ended(DeliveryState.SKIPPED), "reason": "cancelled"},
+        ("in_doubt",): {"state": "in_doubt_held"},
+    }
+    for states, values in settled.items():
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(states))
@@ -298,11 +309,13 @@ def _bounce(connection: Connection, item: Result, now: datetime) -> None:
 
 
 def fail_render(connection: Connection, epoch: int, delivery_id: int, reason: str, now: datetime) -> None:
-    """Its message could not be built; nothing was sent."""
+    """Its message could not be built; nothing was sent, or not again."""
+    # What is held keeps its reason for good, also where its reader is erased: it must not name anybody.
+    kept = case((deliveries.c.doubts > 0, "render_failed"), else_=reason[:200])
     connection.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery_id, deliveries.c.state == "claimed", deliveries.c.epoch == epoch)
-        .values(state="render_failed", reason=reason[:200], settled_at=now)
+        .values(state=ended(DeliveryState.RENDER_FAILED), reason=kept, settled_at=now)
     )
 
 

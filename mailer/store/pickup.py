@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from mailer.core.delivery import Claimed, DeliveryState
+from mailer.store.given import ended, or_held
 from mailer.store.instant import to_moment, to_number
 from mailer.store.prepared import Prepared
 from mailer.store.tables import deliveries, editions, subscribers
@@ -27,26 +28,27 @@ class Lapsed:
     digest: bool
 
 
-def lapsed(connection: Connection, ids: Sequence[int], state: DeliveryState) -> list[Lapsed]:
-    """These deliveries by address, for those who must hear of it."""
+def lapsed(connection: Connection, ids: Sequence[int]) -> list[Lapsed]:
+    """These deliveries by address and as they stand now, for those who must hear of it."""
     if not ids:
         return []
     rows = connection.execute(
         select(
             deliveries.c.id,
             func.coalesce(deliveries.c.address, subscribers.c.email, ERASED),
+            deliveries.c.state,
             deliveries.c.edition_id.is_not(None),
         )
         .select_from(deliveries.outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id))
         .where(deliveries.c.id.in_(ids))
         .order_by(deliveries.c.id)
     )
-    return [Lapsed(row[0], row[1], state, row[2]) for row in rows]
+    return [Lapsed(row[0], row[1], DeliveryState(row[2]), row[3]) for row in rows]
 
 
-def expired(now: datetime) -> dict[str, Any]:
+def too_old(now: datetime) -> dict[str, Any]:
     """The columns of a delivery that is too old."""
-    return {"state": "expired", "reason": "too_old", "settled_at": now}
+    return {"state": ended(DeliveryState.EXPIRED), "reason": "too_old", "settled_at": now}
 
 
 def claim(
@@ -54,11 +56,11 @@ def claim(
 ) -> tuple[list[Claimed], list[Lapsed]]:
     """Take up to `limit` deliveries: transactional mail first, then editions from the oldest, in order of variants.
 
-    `sources`: these editions alone, None among them for transactional mail. What is past its deadline expires here
-    and is returned apart.
+    `sources`: these editions alone, None among them for transactional mail. What is past its deadline expires here, or
+    is held, and is returned apart.
     """
     taken: list[int] = []
-    too_old: list[int] = []
+    past: list[int] = []
     for edition in running(connection):
         if sources is not None and edition not in sources:
             continue
@@ -68,10 +70,10 @@ def claim(
         which = _MAIL if edition is None else _DIGESTS
         late = connection.execute(_LATE[which], mine).scalars().all()
         while late:
-            too_old.extend(late)
+            past.extend(late)
             late = connection.execute(_LATE[which], mine).scalars().all()
         taken.extend(connection.execute(_CLAIM[which], mine | {"epoch": epoch}).scalars())
-    return _claimed(connection, taken, epoch) if taken else [], lapsed(connection, too_old, DeliveryState.EXPIRED)
+    return _claimed(connection, taken, epoch) if taken else [], lapsed(connection, past)
 
 
 # The state stands in the text, or the small index of what is pending would not be used.
@@ -87,7 +89,7 @@ _CLAIM = {
 # Looked at before each claim, among those that it would take.
 _LATE = {
     which: text(
-        "UPDATE deliveries SET state = 'expired', reason = 'too_old', settled_at = :now "  # noqa: S608
+        f"UPDATE deliveries SET state = {or_held(DeliveryState.EXPIRED)}, reason = 'too_old', settled_at = :now "  # noqa: S608
         f"WHERE id IN (SELECT id FROM deliveries WHERE id IN ({_NEXT.format(which)}) AND expires_at <= :now) "
         "RETURNING id"
     )

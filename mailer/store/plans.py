@@ -1,18 +1,30 @@
 """Planning in the database: who is due what, and the one transaction that writes it down."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, select, text, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Row,
+    exists,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
-from mailer.core.delivery import GIVEN, NOT_ON_THE_WIRE, UNFINISHED, EditionState
+from mailer.core.delivery import NOT_ON_THE_WIRE, UNFINISHED, EditionState
 from mailer.core.selection import Group, Share
 from mailer.store import articles as article_store
-from mailer.store import drafts
+from mailer.store import drafts, given
 from mailer.store.editions import Edition, Variant, add_variant, by_id, find
 from mailer.store.instant import to_moment, to_number
 from mailer.store.tables import deliveries, editions, subscribers
@@ -64,10 +76,6 @@ class Plan:
         return EditionState.HELD if self.held else EditionState.RUNNING
 
 
-def _quoted(states: Iterable[str]) -> str:
-    return ", ".join(f"'{state}'" for state in sorted(states))
-
-
 # Who is due, with the beginning of their window: -1 stands for 'none' so that one `=` compares it on every database.
 # An edition that isn't done has not been folded into its readers' rows yet, so its ledger is asked.
 _AUDIENCE = f"""
@@ -81,7 +89,7 @@ SELECT s.id, s.generation, s.interest_set_id, s.language,
        CASE WHEN coalesce(s.given, u.hi) IS NULL THEN 1 ELSE 0 END AS newcomer
 FROM subscribers s
 LEFT JOIN (
-    SELECT d.subscriber_id, max(CASE WHEN d.state IN ({_quoted(GIVEN)}) THEN e.hi END) AS hi,
+    SELECT d.subscriber_id, max(CASE WHEN {given.counts("d")} THEN e.hi END) AS hi,
            min(v.lo) AS lo, min(v.since) AS since
     FROM editions e JOIN deliveries d ON d.edition_id = e.id JOIN variants v ON v.id = d.variant_id
     WHERE e.done_at IS NULL AND e.planned > 0
@@ -203,8 +211,8 @@ def write(connection: Connection, plan: Plan) -> Edition | None:
         _insert_deliveries(connection, plan, edition_id, [])  # none; but where their newcomers begin is remembered
     if plan.state is EditionState.RUNNING:
         # Of a held edition, which may never go out, they are spent when it is released.
-        given = {seq for variant in plan.variants for seq in variant.articles}
-        article_store.unpin_given(connection, given, plan.cadence)
+        sent = {seq for variant in plan.variants for seq in variant.articles}
+        article_store.unpin_given(connection, sent, plan.cadence)
         drafts.drop(connection, plan.cadence)
     return by_id(connection, edition_id)
 
@@ -266,6 +274,7 @@ def _remember_starts(connection: Connection, audience: str, numbers: dict[str, A
 def _settle_earlier(connection: Connection, plan: Plan, edition_id: int) -> None:
     """What these readers still have to come from earlier editions is in the new one, or counts as given."""
     here = select(deliveries.c.subscriber_id).where(deliveries.c.edition_id == edition_id)
+    perhaps = literal_column(given.counts("deliveries"), Boolean)
     unfinished = connection.execute(
         select(editions.c.id, editions.c.hi).where(
             editions.c.done_at.is_(None), editions.c.planned > 0, editions.c.id != edition_id
@@ -276,7 +285,7 @@ def _settle_earlier(connection: Connection, plan: Plan, edition_id: int) -> None
         theirs = (deliveries.c.edition_id == earlier.id, deliveries.c.subscriber_id.in_(here))
         connection.execute(
             update(deliveries)
-            .where(*theirs, deliveries.c.state.in_(sorted(NOT_ON_THE_WIRE)), ~_left_out(earlier.hi, later))
+            .where(*theirs, deliveries.c.state.in_(sorted(NOT_ON_THE_WIRE)), ~_left_out(earlier.hi, later), ~perhaps)
             .values(state="expired", reason="superseded", settled_at=plan.planned_at)
         )
         # Counted as given by this plan, so nobody offers its articles again: it must not expire by its own deadline.
@@ -284,7 +293,8 @@ def _settle_earlier(connection: Connection, plan: Plan, edition_id: int) -> None
             update(deliveries)
             .where(
                 *theirs,
-                deliveries.c.state.in_(sorted(UNFINISHED - NOT_ON_THE_WIRE)),
+                deliveries.c.state.in_(sorted(UNFINISHED)),
+                perhaps,
                 deliveries.c.expires_at < plan.retry_until,
             )
             .values(expires_at=plan.retry_until)
@@ -297,14 +307,12 @@ def _left_out(hi: int, later: Sequence[int]) -> ColumnElement[bool]:
     A later edition was given meanwhile without its articles, so the new one hasn't got them either. `later`:
     unfinished editions that reach as far as `hi`, its own watermark.
     """
-    other = deliveries.alias()
+    other = deliveries.alias("other")
     folded = exists().where(subscribers.c.id == deliveries.c.subscriber_id, subscribers.c.given >= hi)
-    given = exists().where(
-        other.c.edition_id.in_(later),
-        other.c.subscriber_id == deliveries.c.subscriber_id,
-        other.c.state.in_(sorted(GIVEN)),
+    beyond = exists().where(
+        other.c.edition_id.in_(later), other.c.subscriber_id == deliveries.c.subscriber_id, text(given.counts("other"))
     )
-    return or_(folded, given)
+    return or_(folded, beyond)
 
 
 def resume_paused(connection: Connection, cadence: str, now: datetime) -> int:

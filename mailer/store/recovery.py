@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, exists, func, or_, select, text, true, update
 
-from mailer.core.delivery import Claimed, DeliveryState
+from mailer.core.delivery import Claimed
 from mailer.store.outbox import Result, settle
-from mailer.store.pickup import ERASED, Lapsed, expired, lapsed
+from mailer.store.pickup import ERASED, Lapsed, lapsed, too_old
 from mailer.store.results_file import Known
 from mailer.store.tables import deliveries, editions, meta, subscribers
 
@@ -86,14 +86,11 @@ def ripen(
     ended = (
         update(deliveries)
         .where(deferred, ours, ~_PAUSED, deliveries.c.expires_at <= now)
-        .values(expired(now) | {"next_at": None})
+        .values(too_old(now) | {"next_at": None})
     )
-    too_old = connection.execute(ended.returning(deliveries.c.id)).scalars().all()
+    late = connection.execute(ended.returning(deliveries.c.id)).scalars().all()
     connection.execute(update(deliveries).where(deferred, due).values(state="pending", next_at=None))
-    return [
-        *lapsed(connection, held, DeliveryState.IN_DOUBT_HELD),
-        *lapsed(connection, too_old, DeliveryState.EXPIRED),
-    ]
+    return lapsed(connection, [*held, *late])
 
 
 def _settle_known(connection: Connection, known: Known, fingerprint: Callable[[str], str] | None) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, func, select, text
 
-from mailer.core.delivery import GIVEN, UNFINISHED, Claimed, DeliveryState
+from mailer.core.delivery import UNFINISHED, Claimed, DeliveryState
+from mailer.store import given
 from mailer.store.pickup import ERASED
 from mailer.store.tables import deliveries, editions, subscribers, variants
 
@@ -220,7 +221,7 @@ def repeats(connection: Connection) -> Iterator[str]:
                 "SELECT d.subscriber_id FROM deliveries d JOIN deliveries o "
                 "ON o.edition_id = :second AND o.subscriber_id = d.subscriber_id "
                 "WHERE d.edition_id = :first AND d.variant_id = :one AND o.variant_id = :two "
-                f"AND d.state IN ({_listed(GIVEN)}) AND o.state IN ({_listed(GIVEN)}) LIMIT 1"
+                f"AND {given.counts('d')} AND {given.counts('o')} LIMIT 1"
             ),
             {"first": first, "second": second, "one": one, "two": two},
         ).first()

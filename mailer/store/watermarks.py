@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, text, update
 
 from mailer.core.delivery import EditionState
-from mailer.store import controls
+from mailer.store import controls, given
 from mailer.store.tables import editions
 
 PART = 50_000
@@ -48,7 +48,7 @@ def fold(connection: Connection, now: datetime, *, edition: int | None = None) -
 
 
 def _was_given(connection: Connection, edition_id: int) -> bool:
-    asked = "SELECT 1 FROM deliveries WHERE edition_id = :edition AND state IN ('accepted', 'in_doubt_held') LIMIT 1"
+    asked = f"SELECT 1 FROM deliveries d WHERE edition_id = :edition AND {given.counts('d')} LIMIT 1"  # noqa: S608
     return connection.execute(text(asked), {"edition": edition_id}).first() is not None
 
 
@@ -61,10 +61,10 @@ def _give(connection: Connection, edition_id: int, hi: int) -> None:
     for start in range(first or 0, (last or -1) + 1, PART):
         connection.execute(
             text(
-                "UPDATE subscribers SET given = :hi, start = NULL, start_since = NULL "
-                "WHERE (given IS NULL OR given < :hi) AND id IN (SELECT subscriber_id FROM deliveries "
+                "UPDATE subscribers SET given = :hi, start = NULL, start_since = NULL "  # noqa: S608
+                "WHERE (given IS NULL OR given < :hi) AND id IN (SELECT subscriber_id FROM deliveries d "
                 "WHERE edition_id = :edition AND subscriber_id >= :start AND subscriber_id < :end "
-                "AND state IN ('accepted', 'in_doubt_held'))"
+                f"AND {given.counts('d')})"
             ),
             mine | {"hi": hi, "start": start, "end": start + PART},
         )
@@ -77,10 +77,10 @@ def keep_starts(connection: Connection, edition_id: int) -> None:
     """
     connection.execute(
         text(
-            "UPDATE subscribers SET start = v.lo, start_since = v.since "
+            "UPDATE subscribers SET start = v.lo, start_since = v.since "  # noqa: S608
             "FROM deliveries d JOIN variants v ON v.id = d.variant_id "
             "WHERE d.subscriber_id = subscribers.id AND d.edition_id = :edition "
-            "AND d.state NOT IN ('accepted', 'in_doubt_held') "
+            f"AND NOT {given.counts('d')} "
             "AND subscribers.given IS NULL AND (subscribers.start IS NULL OR subscribers.start > v.lo)"
         ),
         {"edition": edition_id},

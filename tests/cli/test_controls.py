@@ -169,6 +169,24 @@ def test_a_mail_in_doubt_is_listed_with_what_can_be_said_of_it(doubtful):
     assert "mailer deliveries list --state in_doubt_held" in status
 
 
+def test_a_doubt_whose_time_is_over_is_named_and_waits_for_a_word(site):
+    """The relay has the mail and never said so; the next run comes two days later."""
+    with Relay(Rule("DOT", accept_then_drop(), times=1)) as relay:
+        site.use(relay.port)
+        site.publish("one")
+        site.join("ann")
+        site.run("send", "--cadence", "weekly", "--now", MONDAY)
+        ended = site.run("send", "--cadence", "weekly", "--now", "2026-11-25T09:00Z")
+        assert ended.code == 1
+        named = "ann@example.com: in doubt held, may have arrived or not, and is not sent again by itself\n"
+        assert named in ended.err
+        listed = site.did("deliveries", "list").out
+        assert "ann@example.com, weekly 2026-W48\n   in doubt held since 2026-11-23 08:00: " in listed
+        assert "mailer deliveries resolve ID accepted|again|leave" in listed
+        assert relay.copies == {"ann@example.com": 1}
+        site.did("verify")
+
+
 @pytest.mark.parametrize(
     ("word", "sentence", "state"),
     [

@@ -2,8 +2,8 @@
 
 A reader is owed every article from where they began. A digest settles what it was owed for when it was planned: what
 it shows and counts, and what was hidden or not of their topics then. If it doesn't come, all of it is owed as before.
-A digest that may have come (it is on the wire, or in doubt) is left out of the next one; if the next comes and the
-doubtful one is refused in the end, its articles are lost: only a doubt may cost anybody an article.
+A digest that may have come (it is on the wire, or was in doubt) is left out of the next one, whatever becomes of it:
+an article may be lost to a doubt and to nothing else, and none comes twice for one.
 """
 
 from collections import defaultdict
@@ -72,7 +72,7 @@ class Parcel:
 
     @property
     def given(self) -> bool:
-        return self.state in GIVEN
+        return self.state in GIVEN or self.doubts > 0
 
     @property
     def ended(self) -> bool:
@@ -81,14 +81,13 @@ class Parcel:
 
 @dataclass(eq=False)
 class Reader:
-    """`owed`: articles that nothing has settled yet. `had`: shown or counted in what came. `lost`: to a doubt."""
+    """`owed`: articles that nothing has settled yet. `had`: shown or counted in what came, or may have come."""
 
     name: str
     interests: frozenset[str]
     beginning: Beginning | None = None
     owed: set[int] = field(default_factory=set)
     had: set[int] = field(default_factory=set)
-    lost: set[int] = field(default_factory=set)
     parcels: list[Parcel] = field(default_factory=list)
 
     def wants(self, piece: Piece) -> bool:
@@ -109,20 +108,15 @@ class Reader:
             assert not twice, f"{self.name} has articles twice, the second time in {parcel.edition}: {sorted(twice)}"
             self.had |= parcel.offered
             self.owed -= parcel.settles
+            if parcel.reason == "too_old" and parcel.tried and parcel.settled:
+                assert parcel.settled >= parcel.tried, f"{self.name} waits for a word on {parcel.edition} too early"
             for other in parcel.beside:
                 other.overtaken = True
             self.parcels.remove(parcel)
         for parcel in [one for one in self.parcels if one.ended]:
-            if parcel.overtaken:
-                lost = f"{self.name} lost {sorted(parcel.offered)} of {parcel.edition}: {parcel.state} {parcel.reason}"
-                assert parcel.doubts, f"{lost} without a doubt"
-                assert parcel.reason != "superseded", f"{lost} by an edition without them"
-                if parcel.reason == "too_old" and parcel.tried and parcel.settled:
-                    assert parcel.settled >= parcel.tried, f"{lost} at {parcel.settled}, too early"
-                self.owed -= parcel.settles
-                self.lost |= parcel.offered - self.had
-                self.parcels.remove(parcel)
-            elif not any(parcel in other.beside for other in self.parcels):
+            lost = f"{self.name} lost {sorted(parcel.offered)} of {parcel.edition}: {parcel.state} {parcel.reason}"
+            assert not parcel.overtaken, f"{lost} without a doubt"
+            if not any(parcel in other.beside for other in self.parcels):
                 self.parcels.remove(parcel)
 
 

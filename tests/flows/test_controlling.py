@@ -302,6 +302,37 @@ async def test_a_doubt_of_a_cancelled_edition_is_held_and_counts_as_given(databa
     await verified(database)
 
 
+@pytest.mark.parametrize("state", ["pending", "claimed", "deferred"])
+async def test_the_second_copy_of_a_doubt_is_held_when_its_edition_is_cancelled(database, clock, state):
+    edition = await due_to(database, "ann", "bob")
+    await send(database, ScriptedRelay(lambda m: DOUBT if "ann" in m.recipient else LATER), clock)
+    await _write(database, update(deliveries).values(state=state, next_at=None))
+
+    await cancel(database, edition)
+
+    assert await standing(database) == {"ann": "in_doubt_held: cancelled", "bob": "skipped: cancelled"}
+    clock.move(weeks=1)
+    await publish(database, "c")
+    later = (await make_edition(database, now=clock())).edition.id
+    assert await contents(database, later) == {"ann": ["c"], "bob": ["c", "b", "a"]}
+    await resolve(database, "ann", "accepted", clock(), edition)
+    await verified(database)
+
+
+async def test_a_second_copy_that_is_put_off_while_its_edition_is_cancelled_is_held(database, clock):
+    edition = await due_to(database, "ann")
+    await send(database, ScriptedRelay(lambda _mail: DOUBT), clock)
+    clock.move(hours=1)
+
+    submit = database._writer.submit
+    relay = ScriptedRelay(after(1, lambda: submit(lambda c: controls.cancel(c, edition)), LATER))
+    report = await send(database, relay, clock)
+
+    assert report.finished == [edition]
+    assert await standing(database) == {"ann": "in_doubt_held: cancelled"}
+    await verified(database)
+
+
 async def test_a_sender_that_died_before_the_cancel_leaves_a_doubt_that_is_held(database, clock):
     edition = await due_to(database, "ann", "bob", "cid")
     epoch, _ = await database.write(recovery.begin_epoch, timedelta(minutes=30))

@@ -13,7 +13,7 @@ from mailer.core.delivery import Answer, DeliveryState, Reply, Stage
 from mailer.core.message import Mail
 from mailer.core.quota import minute_of
 from mailer.errors import OutOfFiles, Refused, StoreError
-from mailer.flows import delivering
+from mailer.flows import checking, delivering
 from mailer.flows.delivering import Report, Run, crew, line, permits, supply, the_one_sender
 from mailer.store import editions as edition_store
 from mailer.store import outbox, pickup, usage
@@ -40,6 +40,7 @@ from tests.stories import (
     Clock,
     address,
     change,
+    contents,
     join,
     make_edition,
     name_of,
@@ -442,7 +443,7 @@ async def test_one_that_was_in_doubt_and_can_not_be_built_or_is_not_wanted_stops
     await change(database, "bob", state="unsubscribed")
     clock.move(minutes=31)
     await asyncio.wait_for(send(database, ScriptedRelay(), clock), 30)
-    assert await sums_hold(database) == {"render_failed": 1, "skipped": 1, "accepted": 1}
+    assert await sums_hold(database) == {"in_doubt_held": 1, "skipped": 1, "accepted": 1}
 
 
 async def test_doubts_are_held_where_the_settings_say_so(database, clock):
@@ -860,7 +861,34 @@ def test_a_report_names_many_and_counts_the_rest(monkeypatch):
     report = Report()
     for number in (1, 2, 3, 2):
         report.miss(number, delivering.Unreached(f"r{number}", DeliveryState.FAILED, "no", None))
-    assert (list(report.unreached), report.unnamed, report.missed) == ([1, 2], 1, 3)
+    assert (list(report.unreached), report.unnamed, report.missed) == ([1, 2], {3}, 3)
+
+
+def test_who_is_not_named_counts_once_and_not_at_all_once_they_have_it(monkeypatch):
+    monkeypatch.setattr(delivering.report, "NAMED", 1)
+    report = Report()
+    for number in (1, 2, 3, 2, 3):
+        report.miss(number, delivering.Unreached(f"r{number}", DeliveryState.DEFERRED, "later", None))
+    assert (list(report.unreached), report.missed) == ([1], 3)
+    report.reached(2)
+    assert report.missed == 2
+    report.reached(1)
+    report.miss(3, delivering.Unreached("r3", DeliveryState.FAILED, "no", None))
+    assert (list(report.unreached), report.unnamed, report.missed) == ([3], set(), 1)
+    report.reached(3)
+    assert report.missed == 0
+
+
+async def test_who_has_it_in_the_end_was_reached_however_many_were_deferred_before(database, clock, monkeypatch):
+    monkeypatch.setattr(delivering.report, "NAMED", 5)
+    await due(database, *(f"r{number}" for number in range(20)))
+    report = await send(database, ScriptedRelay(lambda _mail: GREYLISTED), clock)
+    clock.move(minutes=10)
+    await send(database, ScriptedRelay(lambda _mail: GREYLISTED), clock, report=report)
+    assert (len(report.unreached), report.missed) == (5, 20)
+    clock.move(minutes=20)
+    await send(database, ScriptedRelay(), clock, report=report)
+    assert (await sums_hold(database), report.missed) == ({"accepted": 20}, 0)
 
 
 # --- what an edition's run does beside it, and what it leaves alone
@@ -899,6 +927,37 @@ async def test_a_doubt_that_is_held_is_named(database, clock):
         ("ann", DeliveryState.IN_DOUBT_HELD)
     ]
     assert await sums_hold(database) == {"in_doubt_held": 1}
+
+
+@pytest.mark.parametrize("answer", [LATER, None], ids=["put off", "untried"])
+async def test_a_doubt_that_is_too_old_for_its_second_copy_is_held_and_its_articles_do_not_come_again(
+    database, clock, answer
+):
+    """The relay took the first copy and said nothing. The second is refused for now, or no run comes in time."""
+    first = await due(database, "ann", "bob")
+    relay = ScriptedRelay(for_("ann", (DOUBT, True)))
+    await send(database, relay, clock)
+    if answer is not None:
+        clock.move(hours=1)
+        relay.script = for_("ann", answer)
+        await send(database, relay, clock)
+    clock.move(hours=49)
+    relay.script = lambda _mail: ACCEPTED
+
+    report = await send(database, relay, clock)
+
+    assert await standing(database) == {"ann": "in_doubt_held: too_old", "bob": "accepted"}
+    (who,) = report.unreached.values()
+    words = "may have arrived or not, and is not sent again by itself"
+    assert (who.address, who.state, who.said) == (address("ann"), "in_doubt_held", words)
+    assert report.finished == [first]
+    await publish(database, "c")
+    clock.move(days=7)
+    second = (await make_edition(database, now=clock())).edition.id
+    assert await contents(database, second) == {"ann": ["c"], "bob": ["c"]}
+    await send(database, relay, clock)
+    assert relay.copies == {address("ann"): 2, address("bob"): 2}
+    assert [check.name for check in await checking.verify(database) if not check.holds] == []
 
 
 async def test_a_test_copy_under_a_later_time_moves_nobody_elses_retry(database, clock):

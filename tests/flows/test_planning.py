@@ -421,6 +421,35 @@ async def test_a_doubt_that_counts_as_given_is_still_tried_after_the_new_edition
     assert (await row_of(database, "ann", first.edition.id)).expires_at == MONDAY + WEEK + 2 * DAY
 
 
+@pytest.mark.parametrize("state", ["pending", "claimed", "deferred", "expired", "skipped", "failed"])
+async def test_whatever_becomes_of_what_was_in_doubt_once_counts_as_given(database, state):
+    """The first copy may be there. So a second one that waits is in time still, and nothing stands for it."""
+    await join(database, "ann", "bob")
+    await publish(database, "a")
+    first = await make_edition(database)
+    await settle(database, first.edition.id, finish=False, ann=state, bob="deferred")
+    await doubted(database, "ann")
+    await publish(database, "b")
+    second = await make_edition(database, now=MONDAY + WEEK)
+    assert each(await contents(database, second.edition.id)) == {"ann": {"b"}, "bob": {"a", "b"}}
+    assert await standing(database, first.edition.id) == {"ann": state, "bob": "expired: superseded"}
+    if state in {"pending", "claimed", "deferred"}:
+        assert (await row_of(database, "ann", first.edition.id)).expires_at == MONDAY + WEEK + 2 * DAY
+    await settle(database, first.edition.id, ann="skipped", bob="failed")
+    await settle(database, second.edition.id, ann="failed")
+    await publish(database, "c")
+    third = await make_edition(database, now=MONDAY + 2 * WEEK)
+    assert each(await contents(database, third.edition.id))["ann"] == {"b", "c"}
+
+
+async def doubted(database, name: str) -> None:
+    """What is in the ledger for them was in doubt once."""
+    number = (await row_of(database, name)).id
+    await database.write(
+        lambda c: c.execute(update(deliveries).where(deliveries.c.id == number).values(doubts=1)).rowcount
+    )
+
+
 @pytest.mark.parametrize("state", ["pending", "deferred"])
 async def test_the_second_try_of_a_doubt_is_not_superseded_by_an_edition_without_its_articles(database, state):
     """Else they would be in no edition: the second counted them as given, and the third begins after the second."""

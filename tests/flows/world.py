@@ -13,6 +13,7 @@ from sqlalchemy import Row, bindparam, delete, select, update
 
 from mailer.core.consent import Circumstances
 from mailer.core.message import Mail
+from mailer.core.personal import message_id as identity
 from mailer.core.subscription import State
 from mailer.flows import controlling, editing, releasing, subscribing
 from mailer.store import articles as article_store
@@ -20,7 +21,7 @@ from mailer.store import editions as edition_store
 from mailer.store import outbox, pickup, recovery
 from mailer.store.database import Database
 from mailer.store.editions import Edition
-from mailer.store.tables import articles, deliveries, subscribers, suppressions, variants
+from mailer.store.tables import articles, deliveries, editions, subscribers, suppressions, variants
 from tests.flows.plain import PLAIN
 from tests.flows.promises import Piece, Promises, Reader
 from tests.flows.scripted import (
@@ -35,7 +36,7 @@ from tests.flows.scripted import (
     ScriptedRelay,
     message_id,
 )
-from tests.stories import Clock, address, cadence, change, draft, join, make_edition, name_of, send, sums_hold
+from tests.stories import SITE, Clock, address, cadence, change, draft, join, make_edition, name_of, send, sums_hold
 
 START = datetime(2026, 10, 26, 7, 30, tzinfo=UTC)  # a Monday; two firsts of a month are near
 # At the same hour, so that the first editions of two may go back to the same instant.
@@ -54,6 +55,7 @@ LABELS = {
     ("food", "LUNGS"): frozenset({"food", "lungs"}),
     ("gardening",): frozenset(),
 }
+DOMAIN = SITE.from_address.partition("@")[2]
 _RECENT = 30  # an editor and a source change one of the last so many articles
 
 
@@ -293,8 +295,13 @@ class World:
         doubts = [row for row in rows if row.doubts]
         assert max(self.copies.values(), default=0) <= 2
         assert sum(count > 1 for count in self.copies.values()) <= len(doubts)
+        read: Counter[tuple[int, int]] = Counter()
+        for row in await self.database.read(_mailed):
+            if self.copies[f"<{identity(row.id, row.nonce, DOMAIN)}>"]:
+                read.update((row.subscriber_id, seq) for seq in row.articles)
+        assert max(read.values(), default=0) <= 1, "what the relay took has an article twice, in two digests"
         self.happened["superseded"] = sum(row.reason == "superseded" for row in rows)
-        self.happened["lost to a doubt"] = sum(len(reader.lost) for reader in self.promises.readers.values())
+        self.happened["doubted and too old"] = sum(row.reason == "too_old" for row in doubts)
         self.happened["two copies"] = sum(count > 1 for count in self.copies.values())
 
     # How
@@ -397,6 +404,15 @@ def _states(connection, wanted) -> Sequence[Row]:
         .join_from(deliveries, subscribers, subscribers.c.id == deliveries.c.subscriber_id)
         .where(deliveries.c.edition_id.in_(bindparam("wanted", expanding=True))),
         {"wanted": sorted(wanted)},
+    ).all()
+
+
+def _mailed(connection) -> Sequence[Row]:
+    """Every delivery of a digest, with what its Message-ID is made from and what it shows."""
+    return connection.execute(
+        select(deliveries.c.id, deliveries.c.subscriber_id, editions.c.nonce, variants.c.articles)
+        .join_from(deliveries, editions, editions.c.id == deliveries.c.edition_id)
+        .join(variants, variants.c.id == deliveries.c.variant_id)
     ).all()
 
 

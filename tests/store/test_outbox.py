@@ -512,6 +512,92 @@ async def test_a_deferred_one_expires_when_it_is_too_old(sender):
     assert (row.state, row.reason, row.settled_at) == ("expired", "too_old", MONDAY + 2 * DAY)
 
 
+# --- what was in doubt once
+
+WAITING = ["pending", "claimed", "deferred"]
+
+
+async def doubted_once(sender: Sender, name: str = "ann", state: str = "pending", **columns) -> int:
+    """Its first copy may have arrived, and the second is to go out: in this state now. Returns the delivery."""
+    values = {"state": state, "reason": "in_doubt", "doubts": 1, "permit_at": MONDAY, "epoch": sender.epoch} | columns
+    number = (await row_of(sender.database, name)).id
+    await sender.database.write(
+        lambda c: c.execute(update(deliveries).where(deliveries.c.id == number).values(**values)).rowcount
+    )
+    return number
+
+
+async def test_what_was_in_doubt_once_is_held_where_others_expire(sender):
+    """Ann's second copy was not claimed in time, Bob's not permitted, Cem's was put off for too long."""
+    too_late = MONDAY + 2 * DAY
+    numbers = [
+        await doubted_once(sender, name, state, next_at=next_at)
+        for name, state, next_at in (
+            ("ann", "pending", None),
+            ("bob", "claimed", None),
+            ("cem", "deferred", MONDAY + 9 * DAY),
+        )
+    ]
+    await sender.database.write(outbox.refuse, sender.epoch, numbers, too_late)
+    await sender.ripen(too_late)
+    assert await sender.claim(now=too_late) == []
+    assert await standing(sender.database) == dict.fromkeys(["ann", "bob", "cem"], "in_doubt_held: too_old")
+    (ann,), (cem,) = sender.too_old, sender.lapsed
+    assert [(name_of(one.address), one.state) for one in (ann, cem)] == [
+        ("ann", DeliveryState.IN_DOUBT_HELD),
+        ("cem", DeliveryState.IN_DOUBT_HELD),
+    ]
+    row = await row_of(sender.database, "cem")
+    assert (row.next_at, row.settled_at) == (None, too_late)
+
+
+async def test_each_that_was_too_old_is_told_with_what_became_of_it(sender):
+    await doubted_once(sender, "bob")
+    assert await sender.claim(now=MONDAY + 2 * DAY) == []
+    assert [(name_of(one.address), one.state) for one in sender.too_old] == [
+        ("ann", DeliveryState.EXPIRED),
+        ("bob", DeliveryState.IN_DOUBT_HELD),
+        ("cem", DeliveryState.EXPIRED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "stage", "after"),
+    [
+        ("554 5.6.0 duplicate message", Stage.DOT, "in_doubt_held: message_refused"),
+        ("552 5.2.2 mailbox full", Stage.RCPT, "in_doubt_held: refused"),
+        ("550 5.1.1 user unknown", Stage.RCPT, "failed: no_such_address"),
+        ("250 2.0.0 ok", Stage.DOT, "accepted"),
+    ],
+)
+async def test_a_second_copy_that_is_refused_says_nothing_of_the_first(sender, said, stage, after):
+    """But that there is no such address is true of both, and nobody is mailed there any more."""
+    await doubted_once(sender)
+    ann = next(item for item in await sender.claim() if name_of(item.address) == "ann")
+    await sender.exchange(wanted=[ann])
+    await sender.exchange([answered(ann, said, stage)])
+    assert (await standing(sender.database))["ann"] == after
+    assert (await row_of(sender.database, "ann")).settled_at == MONDAY
+
+
+async def test_a_second_copy_that_cant_be_built_is_held_and_its_reason_names_nobody(sender):
+    number = await doubted_once(sender, state="claimed")
+    await sender.database.write(outbox.fail_render, sender.epoch, number, "ann@example.com can't be", MONDAY)
+    assert (await standing(sender.database))["ann"] == "in_doubt_held: render_failed"
+
+
+@pytest.mark.parametrize("state", WAITING)
+@pytest.mark.parametrize("reason", ["unsubscribed", "paused"])
+async def test_who_leaves_or_pauses_gets_no_second_copy_and_counts_as_having_the_first(sender, state, reason):
+    number = await doubted_once(sender, state=state)
+    await sender.database.write(outbox.skip_reader, 1, reason, MONDAY)
+    assert (await row_of(sender.database, "ann")).state == "skipped"
+    await settled(sender, "skipped", "accepted", "skipped")
+    asked = select(subscribers.c.given).order_by(subscribers.c.id)
+    given = await sender.database.read(lambda c: c.execute(asked).scalars().all())
+    assert (number, given) == (1, [2, 2, None])
+
+
 # --- watermarks
 
 

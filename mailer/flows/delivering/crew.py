@@ -326,8 +326,8 @@ class Crew:
             self.supply.put_all_back(waited)
         if verdict.state is DeliveryState.ACCEPTED:
             self.report.outcomes[verdict.state] += 1
-            if self.report.unreached:
-                self.report.unreached.pop(item.id, None)
+            if self.report.unreached or self.report.unnamed:
+                self.report.reached(item.id)
             result = Result(item, verdict, answer)
         else:
             result = self._missed(item, verdict, answer)

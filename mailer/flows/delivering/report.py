@@ -38,13 +38,14 @@ class Report:
     while connections that they had worked till the end. `paused`: editions that were paused, for which reason, and what
     was said.
 
-    `outcomes`: how often each state was reached. `unreached`: by delivery; `unnamed`: how many more. `finished`:
-    editions that are done now. `rendered`: mails that were rendered for their reader, in `rendering` seconds.
+    `outcomes`: how often each state was reached. `unreached`: by delivery; `unnamed`: further ones, without who it
+    was. `finished`: editions that are done now. `rendered`: mails that were rendered for their reader, in `rendering`
+    seconds.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     unreached: dict[int, Unreached] = field(default_factory=dict)
-    unnamed: int = 0
+    unnamed: set[int] = field(default_factory=set)
     down: str = ""
     down_since: datetime | None = None
     stopped: bool = False
@@ -68,15 +69,21 @@ class Report:
 
     @property
     def missed(self) -> int:
-        """How many were not reached."""
-        return len(self.unreached) + self.unnamed
+        """How many were not reached, each counted once."""
+        return len(self.unreached) + len(self.unnamed)
 
     def miss(self, delivery: int, who: Unreached) -> None:
         """Note somebody who was not reached."""
         if delivery in self.unreached or len(self.unreached) < NAMED:
             self.unreached[delivery] = who
+            self.unnamed.discard(delivery)
         else:
-            self.unnamed += 1
+            self.unnamed.add(delivery)
+
+    def reached(self, delivery: int) -> None:
+        """Somebody who was not reached before has it now."""
+        self.unreached.pop(delivery, None)
+        self.unnamed.discard(delivery)
 
     def note_rendering(self, seconds: float) -> None:
         """Count a mail that was rendered for its reader."""
