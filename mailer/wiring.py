@@ -67,8 +67,7 @@ class Parts:
 
     def open_database(self) -> Database:
         """Raises StoreError, SchemaError."""
-        ahead = self.clock.offset if isinstance(self.clock, Clock) else timedelta(0)
-        return Database(self.settings.store.url, ahead=ahead)
+        return Database(self.settings.store.url)
 
     def cadences(self) -> Mapping[str, Cadence]:
         """What the settings offer, made once: every page asks for it."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -31,11 +30,10 @@ BUSY_SECONDS = 30
 class Database:
     """One open database. Its functions are synchronous; flows await them through `read` and `write`.
 
-    `ahead`: by how much the clock of whoever works with it is ahead of the machine's (`--now`). Raises StoreError where
-    it can't be opened, SchemaError where its tables aren't this program's.
+    Raises StoreError where it can't be opened, SchemaError where its tables aren't this program's.
     """
 
-    def __init__(self, url: str, *, ahead: timedelta = timedelta(0)) -> None:
+    def __init__(self, url: str) -> None:
         self._url = parse_url(url)
         path = file_of(self._url)
         if path is not None and not path.exists():
@@ -44,8 +42,8 @@ class Database:
         self.sender_lock = SenderLock(beside(path, "sender"))
         self.erased_list = ErasedList(beside(path, "erased"))
         self.results = ResultsFile(beside(path, "results"))
-        self._reads = make_engine(self._url, begin="BEGIN", ahead=ahead)
-        self._writes = make_engine(self._url, begin="BEGIN IMMEDIATE", ahead=ahead)
+        self._reads = make_engine(self._url, begin="BEGIN")
+        self._writes = make_engine(self._url, begin="BEGIN IMMEDIATE")
         try:
             with self._reads.begin() as connection:
                 schema.check(connection)
@@ -134,8 +132,8 @@ def beside(path: Path | None, name: str) -> Path | None:
     return None if path is None else path.with_name(f"{path.name}-{name}")
 
 
-def make_engine(url: URL, *, begin: str, ahead: timedelta = timedelta(0)) -> Engine:
-    """An engine whose transactions open with `begin`. `ahead`: an option of its connections, for who goes by it.
+def make_engine(url: URL, *, begin: str) -> Engine:
+    """An engine whose transactions open with `begin`.
 
     SQLAlchemy's default opens them late: 1,200 increments by four processes ended at 403–595. With
     `isolation_level=None` and BEGIN IMMEDIATE they were 1,200.
@@ -144,7 +142,6 @@ def make_engine(url: URL, *, begin: str, ahead: timedelta = timedelta(0)) -> Eng
         url,
         # Errors must not print addresses.
         hide_parameters=True,
-        execution_options={"ahead": ahead},
         connect_args={"check_same_thread": False, "isolation_level": None, "timeout": BUSY_SECONDS},
     )
 

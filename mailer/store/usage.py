@@ -1,14 +1,10 @@
-"""What each relay was given and took, by the minute: what its quotas count.
-
-It is kept by the machine's clock, or a look at another day (`--now`) would give a second quota, or forget what the
-first had. Minutes that come in and go out are those of the caller's clock, which the database knows to be `ahead`.
-"""
+"""What each relay was given and took, by the minute: what its quotas count."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, Integer, delete, literal_column, select, text
 
 from mailer.core.quota import DAY, minute_of
 from mailer.store.prepared import Prepared
@@ -16,6 +12,8 @@ from mailer.store.tables import relay_usage
 
 _KEPT = timedelta(hours=25)
 _MINUTE = timedelta(minutes=1)
+# This minute by the machine's clock.
+_THIS_MINUTE = literal_column("CAST(strftime('%s', 'now') AS INTEGER) / 60", Integer)
 _ADD = Prepared(
     text(
         "INSERT INTO relay_usage (relay, minute, permits, accepted) VALUES (:relay, :minute, :permits, :accepted) "
@@ -41,19 +39,16 @@ class Used:
 
 def add(connection: Connection, used: Sequence[Used]) -> None:
     """Count these, too; a permit in the transaction that gives it, so that no crash leaves it uncounted."""
-    # Where both clocks don't change their minute at once, it may be kept a minute late, and so counts a minute longer.
-    ahead = _ahead(connection) // _MINUTE
     for one in used:
-        values = {"relay": one.relay, "minute": one.minute - ahead, "permits": one.permits, "accepted": one.accepted}
+        values = {"relay": one.relay, "minute": one.minute, "permits": one.permits, "accepted": one.accepted}
         _ADD.run(connection, values)
 
 
 def last_day(connection: Connection, now: datetime) -> dict[str, dict[int, Used]]:
     """By relay and minute, as far back as a quota of a day looks: the minute that is just leaving it counts."""
-    ahead = -(-_ahead(connection) // _MINUTE)  # rounded up, for the same reason
     rows = connection.execute(
-        select(relay_usage.c.relay, relay_usage.c.minute + ahead, relay_usage.c.permits, relay_usage.c.accepted).where(
-            relay_usage.c.minute >= minute_of(now) - ahead - DAY
+        select(relay_usage.c.relay, relay_usage.c.minute, relay_usage.c.permits, relay_usage.c.accepted).where(
+            relay_usage.c.minute >= minute_of(now) - DAY
         )
     )
     found: dict[str, dict[int, Used]] = {}
@@ -69,11 +64,9 @@ def accepted_in(used: Mapping[str, Mapping[int, Used]], minute: int) -> dict[str
 
 
 def forget(connection: Connection, now: datetime) -> int:
-    """Drop what no quota counts any more. How many minutes those were."""
-    last = minute_of(now - _ahead(connection) - _KEPT)
-    return connection.execute(delete(relay_usage).where(relay_usage.c.minute < last)).rowcount
+    """Drop what no quota counts any more. How many minutes those were.
 
-
-def _ahead(connection: Connection) -> timedelta:
-    ahead: timedelta = connection.get_execution_options().get("ahead", timedelta(0))
-    return ahead
+    What counts today stays, though `now` is a day to come (`--now`): a look ahead makes no room for a second quota.
+    """
+    old = (relay_usage.c.minute < minute_of(now - _KEPT), relay_usage.c.minute < _THIS_MINUTE - _KEPT // _MINUTE)
+    return connection.execute(delete(relay_usage).where(*old)).rowcount

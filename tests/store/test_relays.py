@@ -2,15 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from mailer.core.pacing import Event, Pace, after, from_json, is_plain, to_json
 from mailer.core.quota import minute_of, quota_wait
 from mailer.store import paces, usage
 from mailer.store.database import Database
 from mailer.store.tables import paces as paces_table
-from mailer.store.tables import relay_usage
 from mailer.store.usage import Used
 
 NOW = datetime(2026, 11, 24, 7, tzinfo=UTC)
@@ -74,37 +72,10 @@ async def test_what_no_quota_counts_any_more_is_dropped(database):
     assert sorted(later["a"]) == [M - 1500, M - 1440, M]
 
 
-MOVED = [timedelta(days=3), timedelta(days=3, seconds=17), timedelta(seconds=-1), timedelta(days=-400, seconds=59)]
-"""By how much `--now` moves a command's clock."""
-
-
-@pytest.fixture(params=MOVED, ids=str)
-def ahead(request) -> timedelta:
-    return request.param
-
-
-async def test_what_is_given_under_another_time_is_kept_by_the_machine_s(database, database_url, ahead):
-    with Database(database_url, ahead=ahead) as moved:
-        await moved.write(usage.add, [Used("a", minute_of(NOW + ahead), 3, 2)])
-    (kept,) = await database.read(lambda c: c.execute(select(relay_usage)).all())
-    assert (kept.relay, kept.permits, kept.accepted) == ("a", 3, 2)
-    assert M <= kept.minute <= M + 1, "never too early, or the quota would have room too soon"
-
-
-async def test_a_look_at_another_time_finds_what_the_last_day_of_the_machine_s_was_given(database, database_url, ahead):
-    await database.write(usage.add, [Used("a", M - minutes, permits=1) for minutes in (0, 60, 1440, 1442)])
-    with Database(database_url, ahead=ahead) as moved:
-        found = (await moved.read(usage.last_day, NOW + ahead))["a"]
-    assert len(found) == 3
-    assert all(minute == used.minute for minute, used in found.items())
-    until = quota_wait({at: used.permits for at, used in found.items()}, per_hour=0, per_day=3, now=NOW + ahead)
-    assert until is not None
-    real = until - ahead
-    assert NOW + timedelta(minutes=1) <= real <= NOW + timedelta(minutes=2)
-
-
-async def test_nothing_that_a_quota_counts_is_forgotten_under_another_time(database, database_url, ahead):
-    await database.write(usage.add, [Used("a", M - minutes, permits=1) for minutes in (0, 60, 1440, 9999)])
-    with Database(database_url, ahead=ahead) as moved:
-        assert await moved.write(usage.forget, NOW + ahead) == 1
-    assert len((await database.read(usage.last_day, NOW))["a"]) == 3
+async def test_a_look_at_a_day_to_come_leaves_what_counts_today(database):
+    now = datetime.now(UTC)
+    today = minute_of(now)
+    await database.write(usage.add, [Used("a", today - hours * 60, permits=1) for hours in (0, 24, 26)])
+    assert await database.write(usage.forget, now + timedelta(days=30)) == 1
+    assert await database.write(usage.forget, now - timedelta(days=30)) == 0
+    assert sorted((await database.read(usage.last_day, now))["a"]) == [today - 1440, today]
