@@ -11,6 +11,8 @@ _WHY = {
     "authentication": "it is said that your mail doesn't authenticate. Check SPF, DKIM and DMARC of your domain, and "
     "the relay's user and password",
     "message_refused": "one mail after another was refused as a whole. Look at what was said, and mend it",
+    "message_deferred": "one mail after another was put off as a whole. Look at what was said; they are tried again "
+    "when you let it go on",
     "too_big": "its mails are larger than is accepted",
 }
 

@@ -283,7 +283,7 @@ def judge(answer: Answer, *, fresh: bool = True) -> Verdict:
         return Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=_slows_the_relay(answer.stage, answer.reply))
     first = answer.reply.code // 100
     if first == 4:  # noqa: PLR2004  # RFC 5321 §4.2.1: 4yz
-        return _judge_later(answer.reply)
+        return _judge_later(answer.stage, answer.reply)
     if first == 5:  # noqa: PLR2004  # RFC 5321 §4.2.1: 5yz
         return _judge_never(answer.stage, answer.reply)
     return _judge_silence(answer.stage, fresh=True)
@@ -309,7 +309,7 @@ def _slows_the_relay(stage: Stage, reply: Reply) -> Slow:
     return Slow.HALVE if stage is Stage.MAIL and _is_busy(reply) else Slow.NOTHING
 
 
-def _judge_later(reply: Reply) -> Verdict:
+def _judge_later(stage: Stage, reply: Reply) -> Verdict:
     """A 4yz reply: who slows, and whether it uses up an attempt."""
     if _GREYLIST.search(reply.text):
         return Verdict(DeliveryState.DEFERRED, "greylisted", Blame.READER, greylisted=True)
@@ -319,6 +319,8 @@ def _judge_later(reply: Reply) -> Verdict:
         return Verdict(DeliveryState.DEFERRED, "throttled", Blame.DOMAIN, slows=Slow.HALVE)
     if _is_busy(reply):
         return Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY, slows=Slow.HALVE)
+    if stage is Stage.DOT and not (reply.enhanced.startswith("4.2.") or _is_full(reply)):
+        return Verdict(DeliveryState.DEFERRED, "message_deferred", Blame.OURS, costs=True)
     return Verdict(DeliveryState.DEFERRED, "deferred", Blame.READER, costs=True)
 
 
@@ -405,7 +407,7 @@ def _is_the_readers(reply: Reply) -> bool:
     )
 
 
-_PAUSES = {"authentication": 3, "message_refused": 5, "too_big": 5}
+_PAUSES = {"authentication": 3, "message_refused": 5, "message_deferred": 5, "too_big": 5}
 
 
 def pauses(reason: str) -> int | None:

@@ -67,6 +67,7 @@ def test_a_bare_send_passes_by_what_was_paused_before_it(sent):
         ("", "weekly 2026-W48 is PAUSED by hand."),
         ("authentication", "Check SPF, DKIM and DMARC of your domain, and the relay's user and password."),
         ("message_refused", "is PAUSED: one mail after another was refused as a whole."),
+        ("message_deferred", "is PAUSED: one mail after another was put off as a whole."),
         ("too_big", "is PAUSED: its mails are larger than is accepted."),
     ],
 )

@@ -42,6 +42,7 @@ BUSY = Verdict(DeliveryState.DEFERRED, "relay_busy", Blame.RELAY, slows=Slow.HAL
 RELAY_HALVED = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=Slow.HALVE)
 RELAY_THROTTLED = Verdict(DeliveryState.PENDING, "relay", Blame.RELAY, slows=Slow.THROTTLE)
 LATER = Verdict(DeliveryState.DEFERRED, "deferred", Blame.READER, costs=True)
+PUT_OFF = Verdict(DeliveryState.DEFERRED, "message_deferred", Blame.OURS, costs=True)
 LOST = Verdict(DeliveryState.DEFERRED, "connection_lost", Blame.RELAY, costs=True)
 DOUBT = Verdict(DeliveryState.IN_DOUBT, "in_doubt", Blame.RELAY)
 
@@ -276,7 +277,16 @@ CASES = [
     (Stage.DOT, "250 2.6.0 <x@y> [InternalId=1] Queued mail for delivery", ACCEPTED),
     (Stage.DOT, "251 ok", ACCEPTED),
     (Stage.DOT, "299", ACCEPTED),
-    (Stage.DOT, "451 4.6.0 content check pending", LATER),
+    # Put off after the dot it is the message's trouble, except where the answer speaks of somebody else's.
+    (Stage.DOT, "451 4.6.0 content check pending", PUT_OFF),
+    (Stage.DOT, "451 Temporary local problem - please try later", PUT_OFF),
+    (Stage.DOT, "450 4.4.1 no answer from the scanner", PUT_OFF),
+    (Stage.DOT, "452 4.2.2 mailbox full", LATER),
+    (Stage.DOT, "450 4.2.1 at a rate that prevents more", LATER),
+    (Stage.DOT, "451 4.2.0 mailbox busy", LATER),
+    (Stage.DOT, "452 mailbox full", LATER),
+    (Stage.DOT, "452 daily sending quota exceeded", PUT_OFF),
+    (Stage.DATA, "451 4.6.0 content check pending", LATER),
     (Stage.DOT, "552 5.3.4 Message size exceeds fixed limit", TOO_BIG),
     (Stage.DOT, "554 5.2.3 longer than what the administrator allows", TOO_BIG),
     (Stage.DATA, "552 too much mail data", TOO_BIG),
@@ -364,6 +374,8 @@ def test_rules_that_hold_for_every_answer(stage, code, enhanced, text, fresh, si
         (MESSAGE, 5),
         (SPAM, 5),
         (TOO_BIG, 5),
+        (PUT_OFF, 5),
+        (LATER, None),
         (UNTOLD, None),
         (POLICY, None),
         (UNKNOWN, None),
@@ -394,6 +406,7 @@ def test_the_sets_of_states_fit_together():
         (LATER, [5, 10, 20, 40, 80, 120, 120, 120]),
         (THROTTLED, [5, 10, 20, 40, 80, 120, 120, 120]),
         (BUSY, [5, 10, 20, 40, 80, 120, 120, 120]),
+        (PUT_OFF, [5, 10, 20, 40, 80, 120, 120, 120]),
         (GREYLISTED, [5, 15, 30, 30]),
     ],
     ids=lambda value: getattr(value, "reason", ""),

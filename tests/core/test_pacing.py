@@ -226,6 +226,7 @@ def test_it_closes_by_itself():
         (Stage.RCPT, Reply(554, "", "Transaction failed"), (Event.REFUSED, Event.REFUSED)),
         (Stage.RCPT, Reply(550, "5.4.5", "daily limit"), (Event.REFUSED, Event.REFUSED)),
         (Stage.RCPT, Reply(535, "5.7.8", "who are you"), (Event.REFUSED, Event.REFUSED)),
+        (Stage.DOT, Reply(451, "4.6.0", "not now"), (Event.ANSWERED, Event.ANSWERED)),
         (Stage.RCPT, Reply(550, "5.7.1", "blocked"), (Event.REFUSED, Event.REFUSED)),
         (Stage.DOT, Reply(554, "", "spam"), (Event.REFUSED, Event.REFUSED)),
         (Stage.DOT, Reply(550, "5.7.26", "unauthenticated"), (Event.REFUSED, Event.REFUSED)),

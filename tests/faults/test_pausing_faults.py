@@ -45,6 +45,8 @@ async def test_fewer_than_five_that_are_too_big_pause_nothing(database, clock):
 @pytest.mark.parametrize(
     ("stage", "reply", "reason", "most", "attempts"),
     [
+        ("DOT", "451 4.6.0 content not checked", "message_deferred", 5, 1),
+        ("DOT", "451 local error in processing", "message_deferred", 5, 1),
         ("RCPT", "535 5.7.8 authentication required", "authentication", 3, 0),
         ("DATA", "535 5.7.8 authentication required", "authentication", 3, 0),
         ("DOT", "535 5.7.8 authentication required", "authentication", 3, 0),
@@ -68,6 +70,21 @@ async def test_what_puts_one_mail_after_another_off_pauses_the_edition_and_nobod
 
         ill = False
         assert await database.write(controls.resume, edition, clock() + timedelta(hours=1))
+        await send(database, way_to(bad), clock)
+        await ends(database, bad, {"accepted": 12}, {1: 12})
+    assert (await database.read(edition_store.by_id, edition)).state == "done"
+
+
+@pytest.mark.parametrize(
+    "reply", ["452 4.2.2 mailbox full", "452 mailbox full", "451 4.3.0 queue", "451 4.7.1 greylist"]
+)
+async def test_what_a_reader_or_the_relay_is_to_blame_for_after_the_dot_pauses_nothing(database, clock, reply):
+    edition = await due(database, *many(12))
+    async with BadRelay([Rule("DOT", say(reply), times=8)]) as bad:
+        report = await send(database, way_to(bad), clock, connections=1)
+        assert report.paused == {}
+        await ends(database, bad, {"deferred": 8, "accepted": 4}, {1: 4})
+        clock.move(minutes=16)
         await send(database, way_to(bad), clock)
         await ends(database, bad, {"accepted": 12}, {1: 12})
     assert (await database.read(edition_store.by_id, edition)).state == "done"

@@ -284,6 +284,7 @@ async def test_doubts_that_are_held_get_one_copy(database, clock):
         (raw(b"x" * 100_000), "in_doubt: in_doubt"),
         (say("354 go ahead"), "in_doubt: in_doubt"),
         (say("451 4.3.0 queue file write error"), "deferred: relay_busy"),
+        (say("451 4.6.0 not now"), "deferred: message_deferred"),
         (say("554 5.6.0 malformed"), "failed: message_refused"),
         (say("552 5.3.4 too big"), "failed: too_big"),
         (say("251 elsewhere"), "accepted"),

@@ -282,6 +282,7 @@ SETTLED = [
     ("550 5.2.2 full", Stage.RCPT, "failed: refused", 1, 0, 0),
     ("554 5.6.0 bad", Stage.DOT, "failed: message_refused", 1, 0, 0),
     ("451 4.2.0 later", Stage.RCPT, "deferred: deferred", 1, 0, 0),
+    ("451 4.6.0 not now", Stage.DOT, "deferred: message_deferred", 1, 0, 0),
     ("554 no thanks", Stage.RCPT, "failed: refused", 1, 0, 0),
     ("535 5.7.8 who are you", Stage.DATA, "deferred: authentication", 0, 1, 0),
     ("451 4.7.1 greylisted", Stage.RCPT, "deferred: greylisted", 0, 1, 0),

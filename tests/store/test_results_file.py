@@ -46,6 +46,7 @@ OUTCOMES = {
     "refused": lambda item: answered(item, 550, "5.2.1", Stage.RCPT),
     "no such address": lambda item: answered(item, 550, "5.1.1", Stage.RCPT),
     "message refused": lambda item: answered(item, 554, "5.6.0"),
+    "message deferred": lambda item: answered(item, 451, "4.6.0", next_at=SOON),
     "unused": lambda item: Result(item, UNUSED, None),
 }
 
