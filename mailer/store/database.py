@@ -150,7 +150,7 @@ def make_engine(url: URL, *, begin: str) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         # A permit is on disk before its message leaves.
         cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA cache_size = -16384")
+        cursor.execute("PRAGMA cache_size = -4096")
         cursor.execute("PRAGMA temp_store = MEMORY")
         cursor.close()
 

@@ -41,8 +41,10 @@ class Missed:
 def states(connection: Connection, edition_id: int | None) -> dict[str, int]:
     """How many deliveries of an edition (None: transactional mail) are in each state; every state is named."""
     where = deliveries.c.edition_id.is_(None) if edition_id is None else deliveries.c.edition_id == edition_id
-    rows = connection.execute(select(deliveries.c.state, func.count()).where(where).group_by(deliveries.c.state))
-    return {state.value: 0 for state in DeliveryState} | {row[0]: row[1] for row in rows}
+    # GROUP BY would sort them all first, in memory: 45 MB for a million.
+    counts = [func.count().filter(deliveries.c.state == state.value) for state in DeliveryState]
+    row = connection.execute(select(*counts).where(where)).one()
+    return {state.value: count for state, count in zip(DeliveryState, row, strict=True)}
 
 
 def unfinished(connection: Connection) -> dict[str, int]:

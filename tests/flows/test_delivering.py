@@ -993,3 +993,19 @@ async def test_while_a_run_waits_for_a_retry_others_may_send(database, clock):
     stop.set()
     await asyncio.wait_for(running, 5)
     assert held == [True, False, True, False]
+
+
+async def test_one_mail_that_is_put_off_again_and_again_is_no_reason_to_pause_its_edition(database, clock):
+    await due(database, "ann")
+    put_off = Answer(Stage.DOT, Reply(451, "4.6.0", "content not checked"))
+
+    def later():
+        """Each look at the clock is a while on, so that a retry is due in the same run."""
+        clock.move(minutes=20)
+        return clock()
+
+    relay = ScriptedRelay(in_turn(put_off))
+    report = await send(database, relay, later)
+    assert len(relay.offered) >= 5
+    assert report.paused == {}
+    assert await sums_hold(database) == {"deferred": 1}

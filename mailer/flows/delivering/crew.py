@@ -75,7 +75,7 @@ class Crew:
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
     _idle: Counter[str] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _refusals: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _refused: dict[tuple[int, str], set[int]] = field(default_factory=dict)
     _ahead: asyncio.Task[None] | None = None
     _error: BaseException | None = None
 
@@ -356,10 +356,11 @@ class Crew:
         most = pauses(verdict.reason)
         if most is None or item.edition is None:
             return
-        self._refusals[item.edition, verdict.reason] += 1
-        if self._refusals[item.edition, verdict.reason] == most and await self.database.write(
-            controls.pause, item.edition, verdict.reason
-        ):
+        readers = self._refused.setdefault((item.edition, verdict.reason), set())
+        if item.id in readers:
+            return  # one reader's mail, tried again
+        readers.add(item.id)
+        if len(readers) == most and await self.database.write(controls.pause, item.edition, verdict.reason):
             self.report.paused[item.edition] = (verdict.reason, str(answer))
 
 
