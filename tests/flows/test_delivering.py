@@ -1009,3 +1009,33 @@ async def test_one_mail_that_is_put_off_again_and_again_is_no_reason_to_pause_it
     assert len(relay.offered) >= 5
     assert report.paused == {}
     assert await sums_hold(database) == {"deferred": 1}
+
+
+async def test_who_was_put_off_and_leaves_before_the_retry_is_not_missed(database, clock):
+    await due(database, "ann")
+    report = Report()
+    await send(database, ScriptedRelay(for_("ann", LATER)), clock, report=report)
+    assert report.missed == 1
+    clock.move(hours=1)
+
+    class Leaving(ScriptedRelay):
+        async def open(self):
+            await database.write(lambda c: c.execute(update(subscribers).values(state="unsubscribed")).rowcount)
+            return await super().open()
+
+    await send(database, Leaving(), clock, report=report)
+    assert report.missed == 0
+    assert await standing(database) == {"ann": "skipped: unsubscribed"}
+
+
+async def test_what_becomes_too_old_between_claim_and_permit_is_named(database, clock):
+    await due(database, "ann")
+
+    class Slow(ScriptedRelay):
+        async def open(self):
+            clock.move(days=9)
+            return await super().open()
+
+    report = await send(database, Slow(), clock)
+    assert [(name_of(who.address), who.state) for who in report.unreached.values()] == [("ann", DeliveryState.EXPIRED)]
+    assert await sums_hold(database) == {"expired": 1}

@@ -30,7 +30,6 @@ from mailer.flows.delivering.traffic import PAUSE, Pause, Traffic
 from mailer.store import controls, editions, outbox, pickup, subscribers
 from mailer.store.database import Database
 from mailer.store.outbox import Result
-from mailer.store.pickup import Lapsed
 from mailer.templating import Press
 
 KEPT = 16
@@ -235,7 +234,7 @@ class Crew:
         batch, lapsed = await self.supply.fetch()
         for item in lapsed:
             self.report.outcomes[item.state] += 1
-            self.report.miss(item.delivery, Unreached(item.address, item.state, _why(item), None))
+            self.report.miss(item.delivery, Unreached(item.address, item.state, _why(item.state, item.digest), None))
         wanted = {item.variant for item in batch}
         for variant in sorted(wanted):
             await self._load(variant)
@@ -307,6 +306,15 @@ class Crew:
         self.report.outcomes[DeliveryState.RENDER_FAILED] += 1
         self.report.miss(item.id, Unreached(item.address, DeliveryState.RENDER_FAILED, words, None))
 
+    def ended(self, item: Claimed, state: DeliveryState) -> None:
+        """Its permit was refused for good: its reader is gone, or it became too old since it was claimed."""
+        self.report.outcomes[state] += 1
+        if state in {DeliveryState.EXPIRED, DeliveryState.IN_DOUBT_HELD}:
+            why = _why(state, item.edition is not None)
+            self.report.miss(item.id, Unreached(item.address, state, why, None))
+        else:
+            self.report.reached(item.id)
+
     def settled(self, item: Claimed) -> None:
         """A doubted one's permit is used or refused, and that is on disk: the next such one may go."""
         if item.doubts:
@@ -364,8 +372,8 @@ class Crew:
             self.report.paused[item.edition] = (verdict.reason, str(answer))
 
 
-def _why(item: Lapsed) -> str:
-    """Why nothing tries it again."""
-    if item.state is DeliveryState.IN_DOUBT_HELD:
+def _why(state: DeliveryState, digest: bool) -> str:
+    """Why nothing tries it again. `digest`: it is of an edition."""
+    if state is DeliveryState.IN_DOUBT_HELD:
         return "may have arrived or not, and is not sent again by itself"
-    return "too old; its articles come with the next digest" if item.digest else "too old; it is not sent any more"
+    return "too old; its articles come with the next digest" if digest else "too old; it is not sent any more"

@@ -76,7 +76,7 @@ class _Worker:
         if permit.state is DeliveryState.PENDING:
             self.crew.supply.again()
         else:
-            self.crew.report.outcomes[permit.state] += 1
+            self.crew.ended(item, permit.state)
 
     async def leave(self) -> None:
         """End cleanly: the last result is written down, the relay hears QUIT."""
