@@ -50,9 +50,14 @@ def generate(
     say(f"The key is in {file}; nobody else may read it.", "")
     say("1. Put this record into the DNS. Some providers want the strings joined, without quotes.", "")
     say(f"{name}. IN TXT (", *(f'    "{string}"' for string in strings), ")", "")
-    say("2. When the DNS has it everywhere (after an hour or so), write into the settings:", "")
-    say("[dkim]", *(f'{key} = "{value}"' for key, value in settings.items()), "")
-    say("3. Send yourself a copy (`mailer send --to`), and look for 'dkim=pass' in its header where it arrives.")
+    if ed25519:
+        del settings["domain"]  # it stands there, with the RSA key
+        say("2. When the DNS has it everywhere (after an hour or so), add to [dkim], below the RSA key's lines:", "")
+    else:
+        say("2. When the DNS has it everywhere (after an hour or so), write into the settings:", "", "[dkim]")
+    say(*(f'{key} = "{value}"' for key, value in settings.items()), "")
+    say("3. Send yourself a copy, and look for 'dkim=pass' in its header where it arrives:", "")
+    say("mailer send --to you@example.com --cadence weekly")
 
 
 def _names(context: typer.Context, domain: str | None, selector: str | None, *, ed25519: bool) -> tuple[str, str]:

@@ -139,8 +139,10 @@ def after(
         case Event.HALVED:
             changed = _halved(pace, under_way, begun, now)
         case Event.LOST:
-            limit = pace.limit if pace.side is Side.PROVIDER or pace.limit is None else max(1, pace.limit - 1)
-            return replace(pace, limit=limit, successes=0)
+            if pace.side is Side.PROVIDER:
+                return replace(pace, successes=0)
+            limit = None if pace.limit is None else max(1, pace.limit - 1)
+            return replace(pace, limit=limit, successes=0, why=why[:LONGEST_WHY] or pace.why)
     return pace if changed is pace else replace(changed, why=why[:LONGEST_WHY])
 
 
@@ -158,10 +160,17 @@ def may_go(pace: Pace, *, under_way: int, last_at: datetime | None, reader: int,
 
 
 def is_plain(pace: Pace) -> bool:
-    """Whether there is nothing that the next run must know. What a closed breaker counts is one run's."""
+    """Whether there is nothing that the next run must know. What a closed breaker counts is one run's.
+
+    Why a relay could not be reached is worth knowing until it takes a message again.
+    """
+    return not (_is_slowed(pace) or (pace.why and pace.side is Side.RELAY))
+
+
+def _is_slowed(pace: Pace) -> bool:
     well = pace.limit is None if pace.side is Side.PROVIDER else (pace.limit or 0) >= min(START, pace.ceiling)
     slowed = pace.slow_until or pace.gap or pace.pause or pace.rate < 1 or pace.breaker.open_until
-    return well and not slowed
+    return not well or bool(slowed)
 
 
 def to_json(pace: Pace) -> dict[str, Any]:
@@ -214,7 +223,7 @@ def _succeeded(pace: Pace, begun: datetime, now: datetime) -> Pace:
         return replace(pace, gap=gap) if gap >= LEAST_GAP else replace(pace, gap=_NONE, not_before=None)
     if pace.slow_until and now < pace.slow_until <= now + SLOW:
         return pace
-    full_speed = pace.limit == pace.ceiling and pace.side is Side.RELAY and is_plain(pace)
+    full_speed = pace.limit == pace.ceiling and pace.side is Side.RELAY and not _is_slowed(pace)
     if pace.limit is None or full_speed:
         return pace
     if pace.successes + 1 < pace.limit:
@@ -231,4 +240,4 @@ def _before_throttling(pace: Pace, begun: datetime, now: datetime) -> bool:
 
 
 def _forgotten(pace: Pace) -> Pace:
-    return replace(pace, why="") if pace.why and is_plain(pace) else pace
+    return replace(pace, why="") if pace.why and not _is_slowed(pace) else pace

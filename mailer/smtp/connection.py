@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
-from mailer.core.delivery import Answer, Reply, Stage, is_too_big
+from mailer.core.delivery import Answer, Reply, Stage
+from mailer.core.judging import is_too_big
 from mailer.core.message import Mail
 from mailer.smtp.body import dot_stuffed
 from mailer.smtp.envelope import Extensions, mail_from, rcpt_to, refused_here

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailer.errors import StoreError
 from mailer.store.turnstile import Turnstile
 from mailer.store.writer import in_words, is_locked, ticks
 
@@ -28,11 +29,11 @@ class AtOnce:
     Nothing is done where the turnstile is taken, another program has locked the database, or the disk was slow of late.
     """
 
-    def __init__(self, engine: Engine, turnstile: Turnstile) -> None:
-        """`turnstile`: opened for this alone, or the writer thread would come in by it as well."""
+    def __init__(self, engine: Engine, turnstile: Callable[[], Turnstile]) -> None:
+        """`turnstile`: opens one for this alone, or the writer thread would come in by it as well."""
         self._engine = engine
-        self._turnstile = turnstile
-        self._connection: Connection | None = None
+        self._new_turnstile = turnstile
+        self._opened: tuple[Turnstile, Connection] | None = None
         self._usual = 0.0
         self._rests_until = 0.0
 
@@ -42,13 +43,14 @@ class AtOnce:
         Raises what failed, all of it undone.
         """
         began = monotonic()
-        if began < self._rests_until or not self._turnstile.try_turn():
+        opened = (self._opened or self._open()) if began >= self._rests_until else None
+        if opened is None or not opened[0].try_turn():
             return None
+        turnstile, connection = opened
         try:
-            connection = self._connection or self._connect()
-            return None if connection is None else self._transact(connection, work)
+            return self._transact(connection, work)
         finally:
-            self._turnstile.end_turn()
+            turnstile.end_turn()
             self._note(monotonic() - began)
 
     def _note(self, seconds: float) -> None:
@@ -57,18 +59,23 @@ class AtOnce:
         if self._usual > SLOW:
             self._usual, self._rests_until = 0.0, max(self._rests_until, monotonic() + REST)
 
-    def _connect(self) -> Connection | None:
+    def _open(self) -> tuple[Turnstile, Connection] | None:
+        """Not before there is something to do: most commands have nothing. None: the writer thread has to do it all."""
+        turnstile = None
         try:
+            turnstile = self._new_turnstile()
             connection = self._engine.connect()
-        except (SQLAlchemyError, sqlite3.Error):  # out of descriptors, say; the writer thread has a connection already
+        except (SQLAlchemyError, sqlite3.Error, StoreError):  # out of descriptors, say
             self._rests_until = math.inf
+            if turnstile is not None:
+                turnstile.close()
             return None
         raw = connection.connection.cursor()
         raw.execute("PRAGMA busy_timeout = 0")  # whoever has the database locked, the loop doesn't wait for it
         raw.execute("PRAGMA wal_autocheckpoint = 0")  # takes long: the writer thread's commits do it
         raw.close()
-        self._connection = connection
-        return connection
+        self._opened = turnstile, connection
+        return self._opened
 
     def _transact(self, connection: Connection, work: Callable[[Connection], T]) -> tuple[T, float] | None:
         try:
@@ -86,7 +93,8 @@ class AtOnce:
             raise found from error
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._turnstile.close()
+        if self._opened is not None:
+            turnstile, connection = self._opened
+            self._opened = None
+            connection.close()
+            turnstile.close()

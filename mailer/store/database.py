@@ -53,7 +53,7 @@ class Database:
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="mailer-reader")
         self._writer = Writer(self._writes, self._turnstile, patience=BUSY_SECONDS)
         self._writer.start()
-        self._at_once = AtOnce(self._writes, Turnstile(beside(path, "turnstile")))
+        self._at_once = AtOnce(self._writes, partial(Turnstile, beside(path, "turnstile")))
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, …)` in the writer's next transaction; returns once that is committed."""

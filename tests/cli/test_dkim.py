@@ -9,6 +9,7 @@ from mailer.config import load
 from mailer.core.dkim import open_key, public_record
 from mailer.errors import ConfigError
 from mailer.wiring import Clock, Parts
+from tests.cli.site import Relay
 from tests.receivers import keys
 
 RSA, ED25519 = (key.pem.decode() for key in keys())
@@ -62,6 +63,24 @@ def test_people_are_told_the_record_and_the_settings_and_never_the_key(site):
     assert 'selector = "blue"\nkey_file = "dkim-blue.pem"\n' in ended.out
     assert "PRIVATE" not in ended.all
     assert (site.folder / "dkim-blue.pem").read_text().splitlines()[1] not in ended.all
+
+
+def test_a_second_key_is_to_be_added_to_the_first_one_s_settings(site):
+    first = site.did("dkim", "generate", "--selector", "one", "--domain", "site.example").out
+    second = site.did("dkim", "generate", "--ed25519", "--selector", "two", "--domain", "site.example").out
+    lines = [line for out in (first, second) for line in out.splitlines() if line == "[dkim]" or " = " in line]
+    site.configure("\n".join([*lines, ""]))
+    assert len(settings_in(site).dkim_keys()) == 2
+
+
+def test_the_copy_that_it_tells_to_send_is_one_that_can_be_asked_for(site):
+    told = site.did("dkim", "generate").out.splitlines()[-1]
+    site.publish("one")
+    site.join("ann")
+    with Relay() as relay:
+        site.use(relay.port)
+        site.did(*told.split()[1:])
+        assert [one.recipient for one in relay.accepted] == ["you@example.com"]
 
 
 def test_a_key_is_never_written_over(site):

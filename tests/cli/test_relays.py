@@ -68,6 +68,28 @@ def test_both_down_is_down(two):
     assert "The relay is down" in ended.err
 
 
+def test_a_relay_that_was_down_is_named_by_status_until_it_takes_mail(two):
+    ready(two, table("a", 1), table("b", 1))
+    two.run("send", "--now", MONDAY)
+    said = two.did("status").out
+    for name in "ab":
+        assert f"Relay {name}: cannot connect to 127.0.0.1 port 1: Connection refused" in said
+    with Relay() as a, Relay() as b:
+        two.environ |= {"MAILER_RELAY__A__PORT": str(a.port), "MAILER_RELAY__B__PORT": str(b.port)}
+        two.did("send", "--now", MONDAY)
+        assert (len(a.accepted) > 1, len(b.accepted) > 1) == (True, True)
+        assert "cannot connect" not in two.did("status").out
+
+
+@pytest.mark.parametrize("connections", [1, 40])
+def test_also_where_it_was_at_full_speed_before(two, connections):
+    with Relay() as a:
+        ready(two, table("a", a.port, f"connections = {connections}"), readers=READERS)
+        two.did("send", "--now", MONDAY, "--limit", "5")
+    two.run("send", "--now", MONDAY, MAILER_RELAY__A__PORT="1")
+    assert "Relay a: cannot connect to 127.0.0.1 port 1" in two.did("status").out
+
+
 def test_what_is_to_mend_is_named_with_the_relay_s_own_table(two):
     with Relay() as a, Relay() as b:
         safe = table("b", b.port).replace('"none"', '"starttls"')

@@ -20,9 +20,8 @@ from mailer.core.delivery import (
     Stage,
     Verdict,
     backoff,
-    judge,
-    pauses,
 )
+from mailer.core.judging import judge, pauses
 from mailer.smtp.reply import ReplyParser
 
 ACCEPTED = Verdict(DeliveryState.ACCEPTED, "accepted")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.core.breaker import REST
-from mailer.core.delivery import Answer, Reply, Stage, judge
+from mailer.core.delivery import Answer, Reply, Stage
+from mailer.core.judging import judge
 from mailer.core.pacing import (
     GO,
     LONGEST_PAUSE,

@@ -442,8 +442,8 @@ async def test_one_that_was_in_doubt_and_can_not_be_built_or_is_not_wanted_stops
     await change(database, "ann", email="not an address")
     await change(database, "bob", state="unsubscribed")
     clock.move(minutes=31)
-    await asyncio.wait_for(send(database, ScriptedRelay(), clock), 30)
-    assert await sums_hold(database) == {"in_doubt_held": 1, "skipped": 1, "accepted": 1}
+    report = await asyncio.wait_for(send(database, ScriptedRelay(), clock), 30)
+    assert await sums_hold(database) == {"in_doubt_held": 1, "skipped": 1, "accepted": 1} == report.outcomes
 
 
 async def test_doubts_are_held_where_the_settings_say_so(database, clock):
@@ -1039,3 +1039,13 @@ async def test_what_becomes_too_old_between_claim_and_permit_is_named(database, 
     report = await send(database, Slow(), clock)
     assert [(name_of(who.address), who.state) for who in report.unreached.values()] == [("ann", DeliveryState.EXPIRED)]
     assert await sums_hold(database) == {"expired": 1}
+
+
+@pytest.mark.parametrize(("answer", "state"), [(REFUSED, "in_doubt_held"), (UNKNOWN, "failed")])
+async def test_what_is_told_of_a_refused_second_copy_is_what_the_ledger_says(database, clock, answer, state):
+    await due(database, "ann")
+    await send(database, ScriptedRelay(lambda _mail: DOUBT), clock)
+    clock.move(minutes=31)
+    report = await send(database, ScriptedRelay(lambda _mail: answer), clock)
+    assert await sums_hold(database) == {state: 1} == report.outcomes
+    assert [who.state for who in report.unreached.values()] == [state]

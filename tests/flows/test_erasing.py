@@ -12,7 +12,8 @@ from sqlalchemy import insert, select, update
 
 from mailer.core.confirmation import Standing
 from mailer.core.consent import Circumstances
-from mailer.core.delivery import UNFINISHED, DeliveryState, judge
+from mailer.core.delivery import UNFINISHED, DeliveryState
+from mailer.core.judging import judge
 from mailer.core.signup import Outcome, SignupOptions
 from mailer.core.subscription import Newcomer
 from mailer.core.tokens import Wish, fingerprint

@@ -121,13 +121,23 @@ async def test_without_a_connection_of_its_own_the_writer_thread_does_all(databa
         raise sqlite3.OperationalError("unable to open database file")
 
     [turnstile] = tmp_path.glob("*-turnstile")
-    alone = AtOnce(database._writes, Turnstile(turnstile))
+    alone = AtOnce(database._writes, lambda: Turnstile(turnstile))
     with monkeypatch.context() as patch:
         patch.setattr(type(database._writes), "connect", none_left)
         assert alone.run(lambda connection: note(connection, "n1")) is None
     assert alone.run(lambda connection: note(connection, "n2")) is None
     alone.close()
     assert database.write_at_once(note, "n3")
+
+
+async def test_without_a_turnstile_of_its_own_the_writer_thread_does_all(database):
+    def none_left() -> Turnstile:
+        raise StoreError("no descriptor is left")
+
+    alone = AtOnce(database._writes, none_left)
+    assert alone.run(lambda connection: note(connection, "n1")) is None
+    alone.close()
+    assert await database.read(notes) == []
 
 
 async def test_its_commits_and_those_of_the_writer_thread_add_up(database: Database):

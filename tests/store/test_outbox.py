@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, insert, select, update
 
-from mailer.core.delivery import Answer, Claimed, DeliveryState, Reply, Stage, Verdict, judge
+from mailer.core.delivery import Answer, Claimed, DeliveryState, Reply, Stage, Verdict
+from mailer.core.judging import judge
 from mailer.store import outbox, pickup, recovery, stats, watermarks
 from mailer.store.database import Database
 from mailer.store.outbox import Result

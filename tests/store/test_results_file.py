@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from mailer.core.delivery import Answer, Claimed, DeliveryState, Reply, Stage, Verdict, judge
+from mailer.core.delivery import Answer, Claimed, DeliveryState, Reply, Stage, Verdict
+from mailer.core.judging import judge
 from mailer.errors import StoreError
 from mailer.store import controls, outbox, pickup, recovery
 from mailer.store.database import Database

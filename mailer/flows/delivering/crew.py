@@ -8,15 +8,8 @@ from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
-from mailer.core.delivery import (
-    Answer,
-    Claimed,
-    DeliveryOptions,
-    DeliveryState,
-    Verdict,
-    backoff,
-    pauses,
-)
+from mailer.core.delivery import Answer, Claimed, DeliveryOptions, DeliveryState, Verdict, backoff
+from mailer.core.judging import ends_in, pauses
 from mailer.core.live import Live, unpack
 from mailer.core.message import Compiled, Mail
 from mailer.core.personal import Stationery
@@ -38,7 +31,7 @@ KEPT = 16
 LOW = 120
 """Fewer deliveries at hand than this, and the next batch is claimed meanwhile."""
 
-_MISSED = frozenset({DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT})
+_MISSED = frozenset({DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT, DeliveryState.IN_DOUBT_HELD})
 
 
 class Signer(Protocol):
@@ -303,8 +296,9 @@ class Crew:
         self.traffic.unused(line, item)
         words = str(error) or type(error).__name__
         await self.database.write(outbox.fail_render, self.epoch, item.id, words, self.clock())
-        self.report.outcomes[DeliveryState.RENDER_FAILED] += 1
-        self.report.miss(item.id, Unreached(item.address, DeliveryState.RENDER_FAILED, words, None))
+        state = DeliveryState.IN_DOUBT_HELD if item.doubts else DeliveryState.RENDER_FAILED
+        self.report.outcomes[state] += 1
+        self.report.miss(item.id, Unreached(item.address, state, words, None))
 
     def ended(self, item: Claimed, state: DeliveryState) -> None:
         """Its permit was refused for good: its reader is gone, or it became too old since it was claimed."""
@@ -351,9 +345,10 @@ class Crew:
             next_at = self.clock() + backoff(verdict, attempts=counted, waits=item.waits + 1, chance=self.chance())
         elif verdict.state is DeliveryState.IN_DOUBT:
             next_at = self.clock() + self.options.in_doubt_after
-        self.report.outcomes[verdict.state] += 1
-        if verdict.state in _MISSED:
-            self.report.miss(item.id, Unreached(item.address, verdict.state, str(answer), next_at))
+        state = ends_in(verdict, doubts=item.doubts)
+        self.report.outcomes[state] += 1
+        if state in _MISSED:
+            self.report.miss(item.id, Unreached(item.address, state, str(answer), next_at))
         else:
             self.supply.again()
         dead = self.fingerprint(item.address) if verdict.hard_bounce else ""

@@ -211,7 +211,9 @@ class Traffic:
         if relay_event is Event.REFUSED or self._refusing:
             relay_event = self._held_against(line, key, relay_event)
         if relay_event is not None and not (relay_event is Event.ACCEPTED and line.cruises):
-            self._note(line, relay_event, item.subscriber, begun, answer)
+            # That a connection was lost is one's own; that none can be opened is the relay's.
+            said = "" if relay_event in {Event.ACCEPTED, Event.LOST} else str(answer)
+            self._note(line, relay_event, item.subscriber, begun, said)
         if provider_event in _WELL and key not in self._paces:
             # So most messages pass: who was well is kept in case others are not.
             self._well.setdefault(key, deque(maxlen=WINDOW)).append(item.subscriber)
@@ -247,7 +249,7 @@ class Traffic:
 
     def lost(self, line: Line) -> None:
         """A connection could not be opened."""
-        self._note(line, Event.LOST, 0, self._clock(), None)
+        self._note(line, Event.LOST, 0, self._clock(), line.down or line.locked_out)
 
     def to_save(self) -> paces.Changed:
         """What changed since it was last asked, as the store keeps it."""
@@ -285,8 +287,7 @@ class Traffic:
             one = replace(one, until=one.until + min((self._slots[key] - 1) * pace.gap, SPREAD))
         self.postponed.append(one)
 
-    def _note(self, line: Line, event: Event, reader: int, begun: datetime, answer: Answer | None) -> None:
-        said = "" if answer is None or event is Event.ACCEPTED else str(answer)
+    def _note(self, line: Line, event: Event, reader: int, begun: datetime, said: str) -> None:
         known, now = line.pace, self._clock()
         line.pace = after(known, event, reader=reader, under_way=line.under_way, begun=begun, now=now, why=said)
         line.cruises = line.pace is known and event is Event.ACCEPTED and is_plain(known)

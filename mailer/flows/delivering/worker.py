@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from mailer.core.delivery import Blame, Claimed, DeliveryState, Stage, Verdict, judge
+from mailer.core.delivery import Blame, Claimed, DeliveryState, Stage, Verdict
+from mailer.core.judging import judge
 from mailer.core.message import Mail
 from mailer.errors import InputError, Refused, TemplateError
 from mailer.flows.delivering.crew import Crew
